@@ -1,0 +1,4 @@
+from pilogger.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What a sensor measures: a channel has a unit, a possible range and a step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_type_hints
+
+# UCUM case-sensitive codes (https://ucum.org); "1" is a number without a unit.
+Unit = Literal[
+    "1", "%", "[ppm]", "[ppb]",
+    "Cel", "K", "Pa", "lx", "m", "mm", "s", "Hz",
+    "V", "A", "W", "Ohm", "dB[mW]",
+    "g", "g/m3", "ug/m3", "m/s", "m/s2", "deg", "deg/s", "uT",
+    "By", "By/s",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One quantity: its unit, the range the source can give, and a decimal step.
+
+    `low` and `high` bound what is possible, not what is usual: a value outside was
+    never measured. `step` is a power of ten (0.01, 1, ...) finer than the source
+    resolves; values are rounded to it, because a made-up 12th digit costs bytes for ever.
+    """
+
+    unit: Unit
+    low: float = -math.inf
+    high: float = math.inf
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"a channel from {self.low} to {self.high} is empty")
+        if self.step is not None and float(f"1e{self._exponent()}") != self.step:
+            raise ValueError(f"a step is a power of ten, not {self.step}")
+
+    def _exponent(self) -> int:
+        assert self.step is not None
+        return round(math.log10(self.step))
+
+    def round(self, value: float) -> float:
+        """Round to the step; whole numbers and channels without a step stay as they are."""
+        if self.step is None or isinstance(value, int):
+            return value
+        return round(value, -self._exponent())
+
+
+def channels(reading: type) -> dict[str, Channel]:
+    """Collect the channels of a `Reading`: its fields annotated with a `Channel`."""
+    found: dict[str, Channel] = {}
+    for name, hint in get_type_hints(reading, include_extras=True).items():
+        for extra in getattr(hint, "__metadata__", ()):
+            if isinstance(extra, Channel):
+                found[name] = extra
+    return found
+
+
+def units(described: Mapping[str, Channel]) -> dict[str, Any]:
+    """Reduce channels to their units, as the store keeps them."""
+    return {name: channel.unit for name, channel in described.items()}

@@ -1,0 +1,137 @@
+"""What a driver is, and where drivers are found.
+
+A driver is a plain class. Its `__init__` says how it is configured and does no I/O, its
+`read` says what it measures, and nothing else is required:
+
+    class BH1750:
+        def __init__(self, bus: i2c.Bus, address: int = 0x23) -> None: ...
+        def start(self) -> None | Steps[None]: ...    optional: identify, reset, calibrate
+        def read(self) -> Reading | Steps[Reading]: ...
+        def watch(self, emit) -> None: ...            optional: report edges as they happen
+        def close(self) -> None: ...                  optional
+
+`start` and `read` may be generators: they yield the seconds that they must wait, and the
+bus is free meanwhile. A driver whose channels depend on its options has a method
+`channels()` and returns a mapping from `read`.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import importlib.util
+import inspect
+from collections.abc import Callable, Generator, Iterable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from pilogger.bus import Kind, kind_of
+from pilogger.channel import Channel, channels
+from pilogger.errors import PiloggerError
+from pilogger.sample import Value
+
+GROUP = "pilogger.drivers"
+
+T = TypeVar("T")
+Steps = Generator[float, None, T]
+"""A measurement in steps: yields seconds to wait, returns its result."""
+
+Emit = Callable[[tuple[Any, ...] | Mapping[str, Value]], None]
+"""What `watch` is given: call it with a reading when something happened."""
+
+
+class UnknownDriver(PiloggerError):
+    """No driver of that name, or it cannot be loaded; the text says which."""
+
+
+def available(folders: Iterable[Path] = ()) -> dict[str, str]:
+    """List every driver: its name and where it comes from (an entry point or a file)."""
+    found = {point.name: point.value for point in entry_points(group=GROUP)}
+    for folder in folders:
+        for file in sorted(folder.glob("[a-z]*.py")):
+            found[file.stem] = str(file)
+    return dict(sorted(found.items()))
+
+
+def find(name: str, folders: Iterable[Path] = ()) -> type:
+    """Load one driver class; nothing else is imported.
+
+    A file `NAME.py` in a drop-in folder wins over an installed driver of that name.
+
+    Raises:
+        UnknownDriver: there is none, or importing it failed.
+    """
+    for folder in folders:
+        if (file := folder / f"{name}.py").is_file():
+            return _from_file(file)
+    for point in entry_points(group=GROUP, name=name):
+        try:
+            return _checked(point.load(), point.value)
+        except ImportError as error:
+            raise UnknownDriver(f"driver {name} cannot be imported: {error}") from error
+    raise UnknownDriver(f"there is no driver {name!r}")
+
+
+def _from_file(file: Path) -> type:
+    spec = importlib.util.spec_from_file_location(f"pilogger_drivers.{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a stranger's file may raise anything
+        raise UnknownDriver(f"{file} cannot be imported: {error!r}") from error
+    return _only_driver(module, file)
+
+
+def _only_driver(module: ModuleType, file: Path) -> type:
+    drivers = [
+        thing
+        for thing in vars(module).values()
+        if inspect.isclass(thing) and thing.__module__ == module.__name__ and hasattr(thing, "read")
+    ]
+    if len(drivers) != 1:
+        raise UnknownDriver(f"{file} must hold one class with a read method, not {len(drivers)}")
+    return _checked(drivers[0], str(file))
+
+
+def _checked(driver: Any, origin: str) -> type:
+    if not inspect.isclass(driver) or not callable(getattr(driver, "read", None)):
+        raise UnknownDriver(f"{origin} is no driver: it is not a class with a read method")
+    return driver
+
+
+def options(driver: type) -> dict[str, inspect.Parameter]:
+    """Return the driver's YAML options: its `__init__` parameters but for the bus.
+
+    Annotations are resolved, so each parameter's `annotation` is a type.
+    """
+    hints = get_type_hints(driver.__init__, include_extras=True)  # type: ignore[misc]
+    parameters = inspect.signature(driver).parameters.values()
+    return {
+        p.name: p.replace(annotation=hints.get(p.name, Any))
+        for p in parameters
+        if p.name != "bus" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+def bus_kind(driver: type) -> Kind | None:
+    """Return the kind of bus that the driver asks for; None for one that needs no bus."""
+    hints = get_type_hints(driver.__init__)  # type: ignore[misc]
+    return kind_of(hints["bus"]) if "bus" in hints else None
+
+
+def channels_of(driver: object) -> dict[str, Channel]:
+    """Return the channels of a driver, by name.
+
+    Given an instance whose channels depend on its options, asks it; otherwise they are
+    the return type of `read`. A class whose channels depend on options has none yet.
+    """
+    if hasattr(driver, "channels"):
+        return {} if inspect.isclass(driver) else dict(driver.channels())
+    cls: Any = driver if inspect.isclass(driver) else type(driver)
+    reading = get_type_hints(cls.read)["return"]
+    if get_origin(reading) is collections.abc.Generator:
+        reading = get_args(reading)[2]
+    return channels(reading)

@@ -1,0 +1,68 @@
+"""Epochs that come out as the number that went in.
+
+A user's timestamp (an *epoch override*) is never corrected and never re-rounded. On
+the wire an epoch is a JSON number, so its exact form is that number's text. The store
+keeps whole nanoseconds where they reproduce the text, and the text itself where they
+do not (1.5e9, year 3000, milliseconds given by mistake, more than nine decimals).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from pilogger.errors import BadValue
+
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")  # RFC 8259 section 6
+PLAIN = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?")
+LONGEST = 64  # characters; a longer number carries no more time
+SCALE = 1_000_000_000
+
+
+def text(number: float | Decimal | str) -> str:
+    """Return the JSON number text of an epoch in seconds.
+
+    Raises:
+        BadValue: when it is no finite number, or longer than 64 characters.
+    """
+    if isinstance(number, bool):
+        raise BadValue(f"an epoch is a number of seconds, not {number}")
+    if isinstance(number, float):
+        found = repr(float(number))
+    elif isinstance(number, int):
+        found = str(int(number)) if number.bit_length() < 4 * LONGEST else "too long"
+    else:
+        found = str(number).replace("E+", "e+")
+    if len(found) > LONGEST or not NUMBER.fullmatch(found):
+        raise BadValue(f"an epoch is a number of seconds, not {found[:LONGEST]!r}")
+    return found
+
+
+def from_us(microseconds: int) -> str:
+    """Return the text of a time in whole microseconds since 1970."""
+    return unpack(microseconds * 1000)
+
+
+def pack(exact: str) -> int | str:
+    """Turn an epoch's text into what the store keeps: nanoseconds, or the text."""
+    match = PLAIN.fullmatch(exact)
+    if not match:
+        return exact
+    sign, whole, decimals = match.groups()
+    ns = int(whole) * SCALE + int((decimals or "").ljust(9, "0"))
+    ns = -ns if sign else ns
+    return ns if -(2**63) <= ns < 2**63 and unpack(ns) == exact else exact
+
+
+def unpack(packed: int | str) -> str:
+    """Turn what the store keeps back into the epoch's text."""
+    if isinstance(packed, str):
+        return packed
+    whole, ns = divmod(abs(packed), SCALE)
+    sign = "-" if packed < 0 else ""
+    return f"{sign}{whole}.{ns:09d}".rstrip("0") if ns else f"{sign}{whole}"
+
+
+def seconds(packed: int | str) -> float:
+    """Return an epoch as a float, for sorting and drawing only."""
+    return packed / SCALE if isinstance(packed, int) else float(packed)

@@ -1,0 +1,11 @@
+"""The SQLite store: a sample log that survives kill -9 and power cuts.
+
+`Store` writes, `Outbox` lets a destination read what it has not had, `open_reader` is for
+everyone else. The tables are described in `pilogger.store.schema`.
+"""
+
+from pilogger.store.connection import beside, open_reader
+from pilogger.store.log import Store
+from pilogger.store.outbox import Batch, Outbox, SetAside
+
+__all__ = ["Batch", "Outbox", "SetAside", "Store", "beside", "open_reader"]

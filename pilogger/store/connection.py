@@ -1,0 +1,104 @@
+"""Opening a store's file: one process writes it, everyone else reads it.
+
+Two connections that write or checkpoint at the same time can corrupt a WAL in SQLite
+3.7.0 to 3.51.2, which is what a Pi ships: so one writer, guarded by a lock file, and
+readers that open `mode=ro`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from pilogger.errors import StoreBroken, StoreLocked
+from pilogger.store.schema import migrate
+
+
+class Lock:
+    """The right to write one store, held by this process until `release`."""
+
+    def __init__(self, store: Path) -> None:
+        path = beside(store, "lock")
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StoreBroken(
+                f"{path.parent} cannot be written ({error.strerror}): give its folder to the "
+                "user that runs pilogger, or set store.path"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._fd, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._fd)
+            raise StoreLocked(
+                f"{store} is being written by another pilogger (process {holder}): "
+                "stop it, or set another store.path"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+
+def beside(store: Path, what: str) -> Path:
+    """Name a file that belongs to a store: `pilogger.db-lock`."""
+    return store.with_name(f"{store.name}-{what}")
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the store for writing, make or migrate its tables; the caller holds its `Lock`.
+
+    Raises:
+        StoreBroken: it is no database, or cannot be written safely.
+        StoreNewer: a newer pilogger wrote it.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise StoreBroken(f"{path} cannot be opened: {error}") from error
+    try:
+        # It can silently stay in another mode, which would break every promise below.
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise StoreBroken(f"{path} cannot use a write-ahead log (it stays in mode {mode})")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        migrate(connection)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreBroken(f"{path} is no store that can be written: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the store read-only, while it is written or not, also as another user.
+
+    Raises:
+        StoreBroken: there is no store, or it cannot be read.
+    """
+    if not path.exists():
+        raise StoreBroken(f"there is no store at {path}")
+    # After a clean stop there is no -shm file, and a stranger may not make one: nobody
+    # writes then, so the file alone is the whole truth.
+    tries = ("mode=ro",) if beside(path, "wal").exists() else ("mode=ro", "immutable=1")
+    for query in tries:
+        connection = sqlite3.connect(
+            f"file:{quote(str(path))}?{query}", uri=True, check_same_thread=False
+        )
+        try:
+            connection.execute("SELECT 1 FROM meta LIMIT 1")
+        except sqlite3.Error as error:
+            connection.close()
+            problem = error
+        else:
+            return connection
+    raise StoreBroken(f"{path} cannot be read as a store: {problem}")

@@ -1,0 +1,96 @@
+"""The unsynced journal: what makes kill -9 harmless between two commits.
+
+Every write goes here before it is confirmed, and is in the kernel's hands from then on:
+a killed process loses nothing, only a power cut can. Each line carries a CRC, because
+after a power cut such a file may hold anything. Two files take turns: one is emptied by
+the commit that made it needless, while the other takes what arrives meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from pilogger.store.connection import beside
+
+Write = tuple[Any, ...]
+"""One idempotent write: its name in `pilogger.store.writer.WRITES`, then its parameters."""
+
+encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Journal:
+    """Two append-only files beside the store."""
+
+    def __init__(self, store: Path) -> None:
+        self._paths = tuple(beside(store, f"fresh-{n}") for n in (0, 1))
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._fds = [os.open(path, flags, 0o600) for path in self._paths]
+        self._turn = 0
+        self._age = 0
+
+    def append(self, writes: Iterable[Write]) -> None:
+        """Hand the writes to the kernel, all or none.
+
+        Raises:
+            OSError: the disk is full or broken; nothing was kept.
+        """
+        fd = self._fds[self._turn]
+        size = os.fstat(fd).st_size
+        lines = [] if size else [_line([self._age])]
+        lines += map(_line, writes)
+        data = b"".join(lines)
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError("the disk is full")
+        except OSError:
+            os.ftruncate(fd, size)
+            raise
+
+    def swap(self) -> None:
+        """Let the other file take what comes now, unless a failed commit still needs it."""
+        other = 1 - self._turn
+        if os.fstat(self._fds[other]).st_size == 0:
+            self._turn = other
+            self._age += 1
+
+    def clear(self) -> None:
+        """Empty the file that is not taking writes: a commit has made it needless."""
+        os.ftruncate(self._fds[1 - self._turn], 0)
+
+    def replay(self) -> list[Write]:
+        """Read what was not cleared, oldest first; a torn or damaged line ends its file."""
+        files = sorted(list(_lines(path)) for path in self._paths)
+        if any(files):
+            self._age = max(lines[0][0] for lines in files if lines) + 1
+        return [tuple(write) for lines in files for write in lines[1:]]
+
+    def reset(self) -> None:
+        """Empty both files."""
+        for fd in self._fds:
+            os.ftruncate(fd, 0)
+
+    def close(self, *, remove: bool = False) -> None:
+        """Close the files; remove them when all that they held is in the store."""
+        for fd in self._fds:
+            os.close(fd)
+        if remove:
+            for path in self._paths:
+                path.unlink(missing_ok=True)
+
+
+def _line(write: Iterable[Any]) -> bytes:
+    text = encode(list(write)).encode()
+    return b"%08x %s\n" % (crc32(text), text)
+
+
+def _lines(path: Path) -> Iterator[list[Any]]:
+    for line in path.read_bytes().split(b"\n"):
+        crc, _, text = line.partition(b" ")
+        if crc != b"%08x" % crc32(text) or not text:
+            return
+        yield json.loads(text)
