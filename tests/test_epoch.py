@@ -35,9 +35,7 @@ def test_every_number_comes_back_as_itself(number: float) -> None:
         ("-0", "-0"),
     ],
 )
-def test_nanoseconds_where_they_are_exact_and_text_where_not(
-    exact: str, packed: int | str
-) -> None:
+def test_nanoseconds_where_they_are_exact_and_text_where_not(exact: str, packed: int | str) -> None:
     """The store keeps an integer only if it prints as the very same text."""
 
     assert epoch.pack(exact) == packed

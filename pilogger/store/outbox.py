@@ -50,7 +50,7 @@ class Outbox:
         self._store = store
         self._news = threading.Event()
         self._batch: Batch | None = None
-        self._held = (0, 0)
+        self._held = (0, -1)
         store.flush()
         self._reader = open_reader(store.path)
         self._cursor, self.sent, self.refused = self._open(start)

@@ -19,17 +19,10 @@ null, the time is segment.offset + boot, in microseconds.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
 
 from pilogger.errors import StoreNewer
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
-VERSION = 1
-"""The number of the newest migration; a store carries its own in `user_version`."""
-
-FIRST = """
+TABLES = """
 CREATE TABLE segment (
     id INTEGER PRIMARY KEY,
     boot_id TEXT NOT NULL,
@@ -81,7 +74,9 @@ CREATE TABLE held (
     PRIMARY KEY (destination, first)
 ) WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+"""
 
+VIEWS = """
 CREATE VIEW series AS
 SELECT source.id AS source, name.key AS channel, source.bucket,
     source.sensor || iif(name.value = '', '', '.' || name.value) AS series,
@@ -100,40 +95,40 @@ JOIN series ON series.source = sample.source AND series.channel = item.key;
 """
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a store to `VERSION`, each step in its own transaction.
+MIGRATIONS = {"m001_tables": TABLES, "m002_views": VIEWS}
+"""Applied in order, each in its own transaction; what was released is never edited."""
 
-    sqlite_utils is imported only when there is a step to take.
+VERSION = len(MIGRATIONS)
+"""What this pilogger writes; a store carries its own in `user_version`."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a store to `VERSION`; sqlite_utils is imported only if there is a step to take.
 
     Raises:
-        StoreNewer: the file was written by a newer pilogger.
+        StoreNewer: the file was written by a newer pilogger; it is left alone.
     """
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > VERSION:
         raise StoreNewer(
             f"this store has format {found}, this pilogger knows {VERSION}: "
-            "install the newer pilogger again, or move the file away"
+            "install the newer pilogger again, or set another store.path"
         )
     if found < VERSION:
-        _migrations(connection)
+        _apply(connection)
 
 
-def _migrations(connection: sqlite3.Connection) -> None:
+def _apply(connection: sqlite3.Connection) -> None:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
     steps = Migrations("pilogger")
+    for number, (name, script) in enumerate(MIGRATIONS.items(), 1):
 
-    @steps()
-    def m001_first(db: Database) -> None:
-        _run(db, FIRST)
+        @steps(name=name)
+        def step(db: Database, number: int = number, script: str = script) -> None:
+            # One by one: executescript() would end the transaction.
+            for statement in f"{script}PRAGMA user_version = {number}".split(";\n"):
+                db.execute(statement)
 
     steps.apply(Database(connection))
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _run(db: Database, script: str) -> None:
-    """Run the statements one by one: executescript() would end the transaction."""
-    for statement in script.split(";\n"):
-        if statement.strip():
-            db.execute(statement)

@@ -1,0 +1,143 @@
+"""Clock segments: one correction gives every earlier reading of a boot its right time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pilogger.sample import Sample
+from pilogger.store import Store
+from pilogger.testing import FakeClock
+
+
+def opened(path: Path, clock: FakeClock) -> Store:
+    store = Store.open(path, clock)
+    store.declare("n", {"": "1"})
+    return store
+
+
+def poll(store: Store, clock: FakeClock, value: int) -> None:
+    store.append([Sample("n", {"": value}, clock.boot())])
+    clock.advance(1)
+
+
+def test_readings_before_the_clock_was_right_get_their_time_later(tmp_path: Path) -> None:
+    """A Pi boots in 1970; readings wait; NTP comes; all get the time of their poll."""
+    clock = FakeClock(synced=False)
+    clock.step_wall(-1_767_225_600)
+    store = opened(tmp_path / "x.db", clock)
+    outbox = store.outbox("there")
+    poll(store, clock, 1)
+    poll(store, clock, 2)
+
+    assert outbox.take(10) is None
+    assert outbox.waiting == "the clock has not been right since the machine started"
+    assert outbox.pending() == 2
+
+    clock.step_wall(1_767_225_600)
+    clock.is_synced = True
+    store.tend_clock()
+    poll(store, clock, 3)
+    batch = outbox.take(10)
+
+    assert batch is not None
+    assert [(p.value, p.epoch) for p in batch.points] == [
+        (1, "1767225600"),
+        (2, "1767225601"),
+        (3, "1767225602"),
+    ]
+    assert outbox.waiting == ""
+    store.close()
+
+
+def test_a_restart_in_the_same_boot_is_corrected_too(tmp_path: Path) -> None:
+    """Every process of this boot measured the same boot time."""
+    clock = FakeClock(synced=False)
+    store = opened(tmp_path / "x.db", clock)
+    poll(store, clock, 1)
+    store.close()
+    store = opened(tmp_path / "x.db", clock)
+    clock.step_wall(3600)
+    clock.is_synced = True
+    store.tend_clock()
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert batch.points[0].epoch == "1767229200"
+    store.close()
+
+
+def test_the_correction_survives_a_restart(tmp_path: Path) -> None:
+    """It is one row in the store."""
+    clock = FakeClock(synced=False)
+    store = opened(tmp_path / "x.db", clock)
+    poll(store, clock, 1)
+    clock.step_wall(7200)
+    clock.is_synced = True
+    store.tend_clock()
+    store.close()
+    store = opened(tmp_path / "x.db", FakeClock(boot_id="boot-2"))
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert batch.points[0].epoch == "1767232800"
+    store.close()
+
+
+def test_an_earlier_boot_without_time_is_held_and_stops_nobody(tmp_path: Path) -> None:
+    """Its readings stay stored and counted as pending; later boots are sent, overrides too."""
+    path = tmp_path / "x.db"
+    clock = FakeClock(synced=False)
+    store = opened(path, clock)
+    poll(store, clock, 1)
+    store.append([Sample("n", {"": 2}, clock.boot(), epoch="1500000000")])
+    poll(store, clock, 3)
+    poll(store, clock, 4)
+    store.close()
+    clock = FakeClock(boot_id="boot-2")
+    store = opened(path, clock)
+    outbox = store.outbox("there")
+    poll(store, clock, 5)
+    sent = []
+    while batch := outbox.take(1):
+        sent += [point.value for point in batch.points]
+        outbox.settle(batch)
+    held = store.writer.connection
+
+    assert sent == [2, 5]
+    assert (outbox.sent, outbox.pending()) == (2, 3)
+    store.flush()
+    assert held.execute("SELECT first, last FROM held").fetchall() == [(1, 1), (3, 4)]
+    store.close()
+    store = opened(path, FakeClock(boot_id="boot-3"))
+    again = store.outbox("there")
+    assert again.take(10) is None
+    assert again.pending() == 3
+    store.close()
+
+
+def test_a_step_of_the_clock_begins_a_new_segment(tmp_path: Path) -> None:
+    """Readings before the step keep their time, readings after it have the new one."""
+    clock = FakeClock()
+    store = opened(tmp_path / "x.db", clock)
+    poll(store, clock, 1)
+    clock.step_wall(-3600)
+    store.tend_clock()
+    store.tend_clock()
+    poll(store, clock, 2)
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert [p.epoch for p in batch.points] == ["1767225600", "1767222001"]
+    assert len(store.segments) == 2
+    store.close()
+
+
+def test_small_slews_stay_in_one_segment(tmp_path: Path) -> None:
+    """A disciplined clock is moved by microseconds all the time."""
+    clock = FakeClock()
+    store = opened(tmp_path / "x.db", clock)
+    clock.step_wall(0.02)
+    store.tend_clock()
+
+    assert len(store.segments) == 1
+    store.close()

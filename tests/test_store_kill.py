@@ -1,0 +1,129 @@
+"""kill -9 loses nothing that `append` confirmed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pilogger.sample import Sample
+from pilogger.store import Store, open_reader
+from pilogger.store.journal import Journal
+from pilogger.testing import FakeClock
+
+WRITER = """
+import sys
+from pathlib import Path
+from pilogger.sample import Sample
+from pilogger.store import Store
+from pilogger.testing import FakeClock
+
+store = Store.open(Path(sys.argv[1]), FakeClock(), durability=float(sys.argv[2]))
+store.declare("n", {"": "1"})
+outbox = store.outbox("there")
+number = store.last
+while True:
+    number += 1
+    store.append([Sample("n", {"": number}, 0)])
+    if number % 100 == 0:
+        batch = outbox.take(10)
+        outbox.settle(batch)
+        print(number, outbox.sent, flush=True)
+"""
+
+
+@pytest.mark.parametrize("durability", [0.02, 60])
+def test_a_killed_writer_loses_nothing_confirmed(tmp_path: Path, durability: float) -> None:
+    """Five times in a row: what was confirmed is there, and the cursor is where it was."""
+    path = tmp_path / "pilogger.db"
+    confirmed = sent = 0
+    for round_ in range(1, 6):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), str(durability)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert child.stdout is not None
+        for _ in range(3 * round_):
+            line = child.stdout.readline()
+        child.kill()
+        line = ([line, *child.stdout.readlines()])[-1]
+        child.stdout.close()
+        assert child.wait() == -signal.SIGKILL
+        confirmed, sent = map(int, line.split())
+        store = Store.open(path, FakeClock())
+        outbox = store.outbox("there")
+        last = store.committed
+        assert last >= confirmed
+        assert outbox.sent >= sent
+        store.close()
+
+    with open_reader(path) as reader:
+        numbers = [value for (value,) in reader.execute("SELECT value FROM reading ORDER BY seq")]
+    reader.close()
+    assert numbers == sorted(set(numbers))
+    assert set(range(1, 301)) <= set(numbers)
+
+
+def test_a_torn_or_damaged_journal_gives_what_is_whole(tmp_path: Path) -> None:
+    """After a power cut the journal may end anywhere: whole lines count, the rest does not."""
+    store = tmp_path / "x.db"
+    journal = Journal(store)
+    writes = [("meta", str(n), n) for n in range(5)]
+    journal.append(writes[:3])
+    journal.append(writes[3:])
+    journal.close()
+    whole = (tmp_path / "x.db-fresh-0").read_bytes()
+    for cut in range(len(whole)):
+        (tmp_path / "x.db-fresh-0").write_bytes(whole[:cut] + b"\0\0\0")
+        again = Journal(store)
+        assert again.replay() == writes[: max(0, whole[:cut].count(b"\n") - 1)]
+        again.close()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0x10
+    (tmp_path / "x.db-fresh-0").write_bytes(flipped)
+    again = Journal(store)
+
+    assert len(again.replay()) < len(writes)
+    again.close()
+
+
+def test_both_journal_files_are_replayed_in_order(tmp_path: Path) -> None:
+    """Killed during a commit, the older file comes first."""
+    journal = Journal(tmp_path / "x.db")
+    journal.append([("meta", "a", 1)])
+    journal.swap()
+    journal.append([("meta", "a", 2)])
+    journal.swap()  # refused: the other file is still needed
+    journal.append([("meta", "a", 3)])
+    journal.close()
+    again = Journal(tmp_path / "x.db")
+
+    assert again.replay() == [("meta", "a", 1), ("meta", "a", 2), ("meta", "a", 3)]
+    again.close()
+
+
+def test_a_failed_commit_keeps_everything(tmp_path: Path) -> None:
+    """While the disk refuses, samples go on being taken; the next commit has them all."""
+    store = Store.open(tmp_path / "x.db", FakeClock(), durability=3600)
+    store.declare("n", {"": "1"})
+    store.append([Sample("n", {"": 1}, 0)])
+    store.writer.connection.execute("PRAGMA query_only = ON")
+    for number in (2, 3):
+        with pytest.raises(Exception, match="cannot be written"):
+            store.flush()
+        store.append([Sample("n", {"": number}, 0)])
+    assert store.writer.trouble
+    store.writer.connection.execute("PRAGMA query_only = OFF")
+    store.flush()
+    with open_reader(store.path) as reader:
+        rows = reader.execute("SELECT value FROM reading").fetchall()
+    reader.close()
+
+    assert rows == [(1,), (2,), (3,)]
+    assert not store.writer.trouble
+    store.close()
+    assert not list(tmp_path.glob("*fresh*"))
