@@ -67,9 +67,10 @@ def find(name: str, folders: Iterable[Path] = ()) -> type:
             return _from_file(file)
     for point in entry_points(group=GROUP, name=name):
         try:
-            return _checked(point.load(), point.value)
-        except ImportError as error:
-            raise UnknownDriver(f"driver {name} cannot be imported: {error}") from error
+            driver = point.load()
+        except Exception as error:  # a stranger's module may raise anything
+            raise UnknownDriver(f"driver {name} cannot be imported: {error!r}") from error
+        return _checked(driver, point.value)
     raise UnknownDriver(f"there is no driver {name!r}")
 
 
@@ -122,16 +123,21 @@ def bus_kind(driver: type) -> Kind | None:
     return kind_of(hints["bus"]) if "bus" in hints else None
 
 
+def reading_type(driver: type) -> type:
+    """Return what `read` returns, also if it measures in steps."""
+    returned = get_type_hints(driver.read)["return"]  # type: ignore[attr-defined]
+    if get_origin(returned) is collections.abc.Generator:
+        returned = get_args(returned)[2]
+    found: type = returned
+    return found
+
+
 def channels_of(driver: object) -> dict[str, Channel]:
     """Return the channels of a driver, by name.
 
     Given an instance whose channels depend on its options, asks it; otherwise they are
-    the return type of `read`. A class whose channels depend on options has none yet.
+    the fields of its reading. A class whose channels depend on options has none yet.
     """
     if hasattr(driver, "channels"):
         return {} if inspect.isclass(driver) else dict(driver.channels())
-    cls: Any = driver if inspect.isclass(driver) else type(driver)
-    reading = get_type_hints(cls.read)["return"]
-    if get_origin(reading) is collections.abc.Generator:
-        reading = get_args(reading)[2]
-    return channels(reading)
+    return channels(reading_type(driver if inspect.isclass(driver) else type(driver)))

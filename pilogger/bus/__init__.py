@@ -1,8 +1,9 @@
 """The seams to hardware: one module per kind of bus.
 
 A bus module defines `Bus`, the verbs a driver may use, and `KIND`, which tells the core
-how to open a real one. A driver asks for a bus by annotating its parameter `bus`; the
-core opens one of each and gives it to all drivers on it.
+how to open a real one: the result has a `close()`, and where there is none, opening or
+the first use raises NoAnswer with the remedy. A driver asks for a bus by annotating its
+parameter `bus`; the core opens one of each and gives it to all drivers on it.
 """
 
 from __future__ import annotations

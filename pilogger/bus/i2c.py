@@ -1,0 +1,161 @@
+"""The I2C seam: a bus of three verbs, and registers declared as class attributes.
+
+Every transfer is one combined message list (I2C_RDWR): plain I2C, so blocks may be longer
+than the 32 bytes of SMBus, and a read follows its register address without a STOP.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from typing import Any, Protocol, Self, overload
+
+from pilogger.bus import Kind
+from pilogger.errors import NoAnswer
+
+
+class Bus(Protocol):
+    """Everything that a driver may ask of an I2C bus; each verb may raise NoAnswer."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Send bytes to a chip."""
+        ...
+
+    def read(self, address: int, length: int) -> bytes:
+        """Fetch bytes from a chip that knows what to send."""
+        ...
+
+    def write_read(self, address: int, data: bytes, length: int) -> bytes:
+        """Send bytes, usually a register address, and fetch the answer after a repeated start."""
+        ...
+
+
+class I2CDevice:
+    """A chip at one 7-bit address of a bus."""
+
+    def __init__(self, bus: Bus, address: int) -> None:
+        self.bus = bus
+        self.address = address
+
+
+class Register:
+    """One unsigned byte at a register address, read and written as an int."""
+
+    def __init__(self, register: int) -> None:
+        self.register = register
+
+    @overload
+    def __get__(self, device: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, device: I2CDevice, owner: type) -> int: ...
+    def __get__(self, device: I2CDevice | None, owner: type) -> Self | int:
+        if device is None:
+            return self
+        return device.bus.write_read(device.address, bytes([self.register]), 1)[0]
+
+    def __set__(self, device: I2CDevice, value: int) -> None:
+        if not 0 <= value <= 0xFF:
+            raise ValueError(f"{value:#x} does not fit register {self.register:#04x}")
+        device.bus.write(device.address, bytes([self.register, value]))
+
+
+class Block:
+    """Consecutive registers, read in one burst and unpacked by a struct format."""
+
+    def __init__(self, register: int, layout: str) -> None:
+        self.register = register
+        self.layout = struct.Struct(layout)
+
+    @overload
+    def __get__(self, device: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, device: I2CDevice, owner: type) -> tuple[Any, ...]: ...
+    def __get__(self, device: I2CDevice | None, owner: type) -> Self | tuple[Any, ...]:
+        if device is None:
+            return self
+        first = bytes([self.register])
+        return self.layout.unpack(device.bus.write_read(device.address, first, self.layout.size))
+
+
+class Wire(Protocol):
+    """What is used of `smbus2.SMBus`."""
+
+    def i2c_rdwr(self, *i2c_msgs: Any) -> None: ...
+    def close(self) -> None: ...
+
+
+class LinuxBus:
+    """A bus of the Linux kernel, through smbus2."""
+
+    def __init__(self, wire: Wire, device: str) -> None:
+        from smbus2 import i2c_msg  # here, because only who has I2C should pay for it
+
+        self.wire = wire
+        self.device = device
+        self.message = i2c_msg
+
+    def write(self, address: int, data: bytes) -> None:
+        self._transfer(address, self.message.write(address, data))
+
+    def read(self, address: int, length: int) -> bytes:
+        answer = self.message.read(address, length)
+        self._transfer(address, answer)
+        return bytes(answer)
+
+    def write_read(self, address: int, data: bytes, length: int) -> bytes:
+        answer = self.message.read(address, length)
+        self._transfer(address, self.message.write(address, data), answer)
+        return bytes(answer)
+
+    def close(self) -> None:
+        self.wire.close()
+
+    def _transfer(self, address: int, *messages: Any) -> None:
+        try:
+            self.wire.i2c_rdwr(*messages)
+        except OSError as error:
+            what = FAULTS.get(error.errno or 0, f"the bus reports {error.strerror!r}")
+            raise NoAnswer(f"{what} at {address:#04x} on {self.device}") from error
+
+
+FAULTS = {
+    errno.EREMOTEIO: "nothing answers",  # 121, the Pi's own controller on a missing ACK
+    errno.ENXIO: "nothing answers",
+    errno.EIO: "nothing answers",
+    errno.ETIMEDOUT: "timed out: a chip holds the bus, or a pull-up is missing,",
+    errno.EBUSY: "busy: a kernel driver or another program uses the chip",
+}
+"""What a failed transfer means; see Documentation/i2c/fault-codes.rst of the kernel."""
+
+REMEDIES = {
+    errno.ENOENT: "there is no {0}: switch I2C on with `sudo raspi-config nonint do_i2c 0`",
+    errno.EACCES: "may not open {0}: add the user to group i2c, `sudo usermod -aG i2c $USER`",
+    errno.ENOTTY: "{0} is no I2C bus",
+}
+"""Why a bus cannot be opened, and what to do about it."""
+
+
+def open(bus: int | str) -> LinuxBus:
+    """Open bus number N, which is /dev/i2c-N, or a device by its path.
+
+    Raises:
+        NoAnswer: with the remedy, when there is no such bus or it may not be used.
+    """
+    from smbus2 import SMBus
+
+    device = f"/dev/i2c-{bus}" if isinstance(bus, int) else bus
+    wire = SMBus()
+    try:
+        wire.open(device)
+    except OSError as error:
+        wire.close()
+        raise NoAnswer(remedy(error, device)) from error
+    return LinuxBus(wire, device)
+
+
+def remedy(error: OSError, device: str) -> str:
+    """Say why a bus could not be opened, and how to mend it."""
+    return REMEDIES.get(error.errno or 0, f"cannot open {{0}}: {error.strerror}").format(device)
+
+
+KIND = Kind("i2c", 1, open)

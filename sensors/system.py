@@ -1,0 +1,112 @@
+"""The machine itself: what the kernel knows without any wiring.
+
+Sources: proc(5), sysfs, statvfs(3); thermal_zone0 is the CPU of a Pi.
+"""
+
+# quality: bench
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from pilogger.channel import Channel
+from pilogger.errors import NoAnswer
+from pilogger.sample import Value
+
+Group = Literal["load", "memory", "disk", "network", "temperature", "uptime"]
+GROUPS: tuple[Group, ...] = get_args(Group)
+
+LOAD = Channel("1", 0, step=0.01)
+PERCENT = Channel("%", 0, 100, step=0.01)
+BYTES = Channel("By", 0)
+
+CHANNELS: dict[Group, dict[str, Channel]] = {
+    "load": {"load1": LOAD, "load5": LOAD, "load15": LOAD},
+    "memory": {"memory_available": BYTES, "memory_used": PERCENT},
+    "disk": {"disk_free": BYTES, "disk_used": PERCENT},
+    "network": {"network_received": BYTES, "network_sent": BYTES},
+    "temperature": {"temperature": Channel("Cel", -55, 150, step=0.01)},
+    "uptime": {"uptime": Channel("s", 0, step=0.01)},
+}
+
+
+class System:
+    """Reads this machine's load, memory, disk, network traffic, CPU temperature and uptime.
+
+    A machine without a thermal sensor has no channel `temperature`. Network counters are
+    totals since the start, over the interfaces that have hardware, or, in a container,
+    over all but the loopback.
+
+    Options:
+        groups: which of load, memory, disk, network, temperature, uptime; all by default.
+        path: a folder on the disk to watch.
+        root: where the machine's file system is found; in a container perhaps /host.
+    """
+
+    def __init__(self, groups: Sequence[Group] = GROUPS, path: str = "/", root: str = "/") -> None:
+        self.groups = tuple(groups)
+        self.root = Path(root)
+        self.disk = self.root / path.lstrip("/")
+        self.zone = self.root / "sys/class/thermal/thermal_zone0/temp"
+
+    def channels(self) -> dict[str, Channel]:
+        """Return the channels of the chosen groups, as far as this machine has them."""
+        return {
+            name: channel for group in self._present() for name, channel in CHANNELS[group].items()
+        }
+
+    def read(self) -> dict[str, Value]:
+        """Return all of them.
+
+        Raises:
+            NoAnswer: a file of the kernel, or the disk, is not there.
+        """
+        values: dict[str, Value] = {}
+        try:
+            for group in self._present():
+                values |= getattr(self, f"_{group}")()
+        except OSError as error:
+            raise NoAnswer(f"cannot read {error.filename}: {error.strerror}") from error
+        return values
+
+    def _present(self) -> list[Group]:
+        return [group for group in self.groups if group != "temperature" or self.zone.exists()]
+
+    def _load(self) -> dict[str, Value]:
+        averages = (self.root / "proc/loadavg").read_text().split()[:3]
+        return dict(zip(CHANNELS["load"], map(float, averages), strict=True))
+
+    def _memory(self) -> dict[str, Value]:
+        lines = (self.root / "proc/meminfo").read_text().splitlines()
+        kilobytes = {name: int(rest.split()[0]) for name, rest in (x.split(":") for x in lines)}
+        total, available = kilobytes["MemTotal"], kilobytes["MemAvailable"]
+        return {
+            "memory_available": available * 1024,
+            "memory_used": 100 * (total - available) / total,
+        }
+
+    def _disk(self) -> dict[str, Value]:
+        found = os.statvfs(self.disk)
+        used = found.f_blocks - found.f_bfree
+        return {
+            "disk_free": found.f_bavail * found.f_frsize,
+            "disk_used": 100 * used / (used + found.f_bavail),  # as df(1) does
+        }
+
+    def _network(self) -> dict[str, Value]:
+        every = [nic for nic in (self.root / "sys/class/net").iterdir() if nic.name != "lo"]
+        real = [nic for nic in every if (nic / "device").exists()] or every
+
+        def total(counter: str) -> int:
+            return sum(int((nic / "statistics" / counter).read_text()) for nic in real)
+
+        return {"network_received": total("rx_bytes"), "network_sent": total("tx_bytes")}
+
+    def _temperature(self) -> dict[str, Value]:
+        return {"temperature": int(self.zone.read_text()) / 1000}
+
+    def _uptime(self) -> dict[str, Value]:
+        return {"uptime": float((self.root / "proc/uptime").read_text().split()[0])}

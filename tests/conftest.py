@@ -1,0 +1,52 @@
+"""Fixtures that tests of several files share, and the switch that forbids skipping."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pilogger.bus import gpio
+
+NO_SKIPS = "PILOGGER_NO_SKIPS"
+NOBODY = 65534
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Turn a skipped test into a failed one, where the machine must have everything."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(NO_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and {NO_SKIPS} is set: {report.longrepr}"
+    return report  # type: ignore[return-value]
+
+
+@pytest.fixture
+def pins() -> Iterator[gpio.PinBus]:
+    """The pins of a Pi that gpiozero makes up; `pins.factory.pin(17)` can be driven."""
+    bus = gpio.open("mock")
+    yield bus
+    bus.close()
+
+
+@pytest.fixture
+def public_path(tmp_path: Path) -> Path:
+    """A folder that any user of the machine can enter and read."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    return tmp_path
+
+
+@pytest.fixture
+def not_root(public_path: Path) -> Iterator[None]:
+    """Be a user whom file modes stop; root becomes nobody for a while."""
+    if os.geteuid() == 0:
+        os.seteuid(NOBODY)
+        yield
+        os.seteuid(0)
+    else:
+        yield
