@@ -1,0 +1,51 @@
+"""What the scheduler is told about a sensor; it knows no config and no store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pilogger.bus import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The user's word on one channel: what to add to it, and whether to keep every bit."""
+
+    offset: float = 0.0
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One sensor to serve: how its driver is made, where it hangs, how often it is read.
+
+    `build` is given the open bus (None for a sensor without one) and does no I/O. `every`
+    and `deadline` are seconds; the deadline is for each stretch of work between two waits,
+    not for a whole poll.
+    """
+
+    id: str
+    build: Callable[[Any], Any]
+    every: float
+    kind: Kind | None = None
+    bus: int | str | None = None
+    deadline: float = 10.0
+    raw: bool = False
+    tunings: Mapping[str, Tuning] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (self.every > 0 and self.deadline > 0):
+            raise ValueError(f"{self.id}: an interval and a deadline are longer than 0 s")
+
+    @property
+    def line(self) -> tuple[str, int | str]:
+        """What must be served by one worker: a bus, or the sensor alone."""
+        if self.kind is None:
+            return "alone", self.id
+        return self.kind.name, self.kind.default if self.bus is None else self.bus
+
+    def open_bus(self) -> Any:
+        """Open the bus that this sensor is on; None for a sensor without one."""
+        return None if self.kind is None else self.kind.open(self.line[1])
