@@ -1,0 +1,153 @@
+"""Send readings as events of Initial State: to that service, or to a pilogger hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pilogger.destinations import Accepted, LockedOut, Outcome, Refused, Wait
+from pilogger.destinations.http import Answer, Http, outcome
+from pilogger.errors import BadValue
+from pilogger.protocols import initialstate as wire
+from pilogger.sample import Point
+
+SUCCESS = frozenset({200, 201, 202, 204})
+NOT_IN_A_KEY = frozenset(":\"'")  # the service's documentation, "buckets"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where the events go: `key` never changes, `name` is what people read.
+
+    Keys travel in a header, so they are of Latin-1 characters without : " and '.
+    """
+
+    key: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        wire.check_key(self.key, "the bucket's key")
+        _check_header(self.key, "the bucket's key")
+        if NOT_IN_A_KEY & set(self.key):
+            raise BadValue("the bucket's key cannot hold : \" or '")
+        if self.name:
+            wire.check_key(self.name, "the bucket's name")
+
+
+class InitialState:
+    """A bucket at Initial State, or at a hub.
+
+    Options:
+        access_key: of the account; keep it with `!secret`.
+        bucket: its `key`, and a `name` for people; made when it does not exist.
+        base_url: where the service is; a hub's is like http://hub.local:8080.
+        batch: the most readings in one request, 1 to 10000. The service takes 1 MB, its
+            smaller plans 10 events.
+
+    Raises:
+        BadValue: for an option that no request could carry.
+    """
+
+    def __init__(
+        self,
+        access_key: str,
+        bucket: Bucket,
+        base_url: str = "https://groker.init.st",
+        batch: int = 1000,
+    ) -> None:
+        _check_header(access_key, "access_key")
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise BadValue("base_url is like https://groker.init.st or http://hub.local:8080")
+        if not 1 <= batch <= 10_000:
+            raise BadValue(f"batch is 1 to 10000, not {batch}")
+        self.limit = batch
+        self.http = Http(access_key)
+        self._bucket = bucket
+        self._url = base_url.rstrip("/")
+        self._bucket_exists = False
+        self._headers = {
+            "Content-Type": "application/json",
+            wire.VERSION_HEADER: wire.VERSION,
+            wire.ACCESS_KEY_HEADER: access_key,
+            wire.BUCKET_KEY_HEADER: bucket.key,
+        }
+
+    def __repr__(self) -> str:
+        return f"InitialState({self._bucket.key!r} at {self._url})"
+
+    def send(self, points: Sequence[Point]) -> Outcome:
+        """Send events, into a new bucket where the old one is gone."""
+        for point in points:
+            if len(point.series) > wire.MAX_KEY:
+                return Refused(f"a key has at most {wire.MAX_KEY} characters")
+        body = wire.encode_events(points)
+        for _ in range(2):
+            if trouble := self._make_bucket():
+                return trouble
+            answer = self._post(wire.EVENTS_PATH, body)
+            if isinstance(answer, Wait):
+                return answer
+            if _is_success(answer):
+                return Accepted()
+            if not _says_gone(answer):
+                return outcome(answer)
+            self._bucket_exists = False
+        return Wait("the bucket is gone, and making it anew did not help", answered=True)
+
+    def close(self) -> None:
+        self.http.close()
+
+    def _make_bucket(self) -> Wait | LockedOut | None:
+        """Make the bucket unless it is there; no reading is to blame when that fails."""
+        if self._bucket_exists:
+            return None
+        body = wire.encode_bucket(self._bucket.key, self._bucket.name or self._bucket.key)
+        answer = self._post(wire.BUCKETS_PATH, body)
+        if isinstance(answer, Wait):
+            return answer
+        if _is_success(answer):
+            self._bucket_exists = True
+            return None
+        judged = outcome(answer)
+        if isinstance(judged, Refused):
+            return LockedOut(f"the bucket cannot be made: {judged.reason}")
+        return judged
+
+    def _post(self, path: str, body: bytes) -> Answer | Wait:
+        return self.http.post(self._url + path, body, self._headers)
+
+
+def _is_success(answer: Answer) -> bool:
+    """Whether this is the service's success, and not the 200 of a login page.
+
+    The service answers 204 to events and 201 or 204 to a bucket; others who speak the
+    protocol answer 200 or 202, with nothing or with JSON.
+    """
+    if answer.status == 204:
+        return True
+    html = "html" in answer.headers.get("Content-Type", "").lower()
+    return answer.status in SUCCESS and not html and (not answer.text or _is_json(answer.text))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _says_gone(answer: Answer) -> bool:
+    return answer.status in (404, 410) or (
+        answer.status == 400 and f'"{wire.BUCKET_REMOVED}"' in answer.text
+    )
+
+
+def _check_header(text: str, what: str) -> None:
+    """Refuse what cannot travel in a header; the text itself is not repeated."""
+    plain = text.isprintable() and text == text.strip() and all(c <= "\xff" for c in text)
+    if not text or not plain:
+        raise BadValue(f"{what} is not 1 or more printable Latin-1 characters")

@@ -1,0 +1,244 @@
+"""The loop of one destination: take a batch, send it, judge the outcome, move the cursor.
+
+Its heart is `Uploader.step`, which never sleeps: it does what is due and returns how long
+to wait, so that a test with a fake clock goes through an outage of days in no time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from random import Random
+from threading import Event, Thread
+from typing import Literal
+
+from pilogger.clock import Clock
+from pilogger.destinations import Destination, LockedOut, Refused, Wait
+from pilogger.errors import StoreError
+from pilogger.store import Outbox
+from pilogger.uploader.outage import Outage
+from pilogger.uploader.shipment import Part, Shipment
+
+GATHER = 1.0  # seconds that a reading waits for company
+IDLE = 5.0  # seconds between two looks at a silent store, which wakes us anyway
+GROW_AFTER = 50  # full requests in a row before a larger one is tried
+REASONS = 5  # last refusals that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a person wants to know of a destination.
+
+    `sent` and `refused` count readings since the destination is known, `requests` since
+    this start. `lasting` is how long the trouble `why` goes on and `retry_in` when it is
+    tried again, both in seconds. `held` tells why readings may not be sent yet, `reasons`
+    why the last refused ones were.
+    """
+
+    name: str
+    outcome: Literal["none yet", "accepted", "waiting", "locked out"]
+    why: str
+    lasting: float
+    retry_in: float
+    pending: int
+    sent: int
+    refused: int
+    requests: int
+    limit: int
+    held: str
+    reasons: tuple[str, ...]
+
+
+class Uploader:
+    """Sends one outbox to one destination, in a daemon thread of its own.
+
+    `random` is the source of jitter.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        outbox: Outbox,
+        clock: Clock,
+        name: str,
+        random: Random | None = None,
+    ) -> None:
+        self.name = name
+        self._destination = destination
+        self._outbox = outbox
+        self._clock = clock
+        self._random = random or Random()
+        self._shipment: Shipment | None = None
+        self._outage: Outage | None = None
+        self._limit = destination.limit  # less after "too large"
+        self._full = 0  # full requests that were accepted in a row
+        self._fresh = 0  # readings to send beyond the shipment
+        self._seen: float | None = None  # when the oldest of them was
+        self._unsendable = 0  # readings that wait for a clock
+        self._requests = 0
+        self._answered = False
+        self._reasons: deque[str] = deque(maxlen=REASONS)
+        self._drained: Event | None = None
+        self._stop = Event()
+        self._abandoned = False
+        self._thread = Thread(target=self._run, name=f"upload {name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Begin to end, without waiting: so several can end at the same time."""
+        self._stop.set()
+        self._outbox.wake()
+
+    def stop(self, timeout: float) -> None:
+        """End; a request under way gets `timeout` seconds, then its thread is left behind.
+
+        What it was sending stays pending then, and goes again at the next start.
+        """
+        self.ask_to_stop()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        self._abandoned = self._thread.is_alive()
+        if not self._abandoned:
+            self._destination.close()
+
+    def drain(self, timeout: float) -> bool:
+        """Wait until nothing is left that may be sent; False after `timeout` seconds.
+
+        Meanwhile readings do not wait for company.
+        """
+        self._drained = drained = Event()
+        self._outbox.wake()
+        done = drained.wait(timeout)
+        self._drained = None
+        return done
+
+    def state(self) -> State:
+        """Take a snapshot; any thread may ask."""
+        now, outage = self._clock.monotonic(), self._outage
+        outcome: Literal["none yet", "accepted", "waiting", "locked out"]
+        if outage:
+            outcome = "locked out" if isinstance(outage.why, LockedOut) else "waiting"
+        else:
+            outcome = "accepted" if self._answered else "none yet"
+        return State(
+            name=self.name,
+            outcome=outcome,
+            why=outage.why.reason if outage else "",
+            lasting=now - outage.since if outage else 0.0,
+            retry_in=max(0.0, outage.retry_at - now) if outage else 0.0,
+            pending=self._outbox.pending(),
+            sent=self._outbox.sent,
+            refused=self._outbox.refused,
+            requests=self._requests,
+            limit=self._limit,
+            held=self._outbox.waiting,
+            reasons=tuple(self._reasons),
+        )
+
+    # -- the thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            pause = self.step()
+            if self._outage:
+                self._stop.wait(pause)
+            elif pause:
+                self._outbox.wait(pause)
+
+    def step(self) -> float:
+        """Do what is due; return the seconds until there is more to do, 0 for at once."""
+        now = self._clock.monotonic()
+        if self._outage and now < self._outage.retry_at:
+            return self._outage.retry_at - now
+        try:
+            self._look(now)
+            return self._ship(self._shipment) if self._shipment else self._load(now)
+        except StoreError as error:
+            return self._failed(Wait(f"the store: {error}", answered=True))
+        except Exception as error:  # whatever it is, it must not cost readings
+            return self._failed(Wait(f"{type(error).__name__}: {error}", answered=True), error)
+
+    def _look(self, now: float) -> None:
+        """See what is there beyond the shipment, and since when."""
+        taken = len(self._shipment.batch.points) if self._shipment else 0
+        self._fresh = self._outbox.pending() - self._unsendable - taken
+        if self._fresh <= 0:
+            self._seen = None
+        elif self._seen is None:
+            self._seen = now
+
+    def _load(self, now: float) -> float:
+        """Take the next batch, once it is full or has waited for company long enough."""
+        drained, pending = self._drained, self._outbox.pending()
+        room = self._limit - self._limit // 10  # samples come whole, the last may reach over
+        if self._seen is not None and self._fresh < room and not drained:
+            left = self._seen + GATHER - now
+            if left > 0:
+                return left
+        batch = self._outbox.take(room)
+        if batch:
+            self._shipment = Shipment(batch)
+            if len(batch.points) >= self._fresh:
+                self._seen = None
+            return 0
+        self._unsendable = pending
+        self._well()
+        if drained:
+            drained.set()
+        return IDLE
+
+    def _ship(self, shipment: Shipment) -> float:
+        """Send the next part; when that was the last, move the cursor."""
+        if part := shipment.next(self._limit):
+            self._requests += 1
+            outcome = self._destination.send(part)
+            if self._abandoned:
+                return IDLE
+            if isinstance(outcome, Wait | LockedOut):
+                return self._failed(outcome)
+            self._answered = True
+            if isinstance(outcome, Refused):
+                self._refused(outcome, shipment, part)
+            else:
+                shipment.accepted()
+                self._grow(part)
+        if not shipment.next(self._limit):
+            self._outbox.settle(shipment.batch, shipment.set_aside)
+            self._shipment = None
+        self._well()
+        return 0
+
+    # -- what follows from an outcome ------------------------------------------------------
+
+    def _refused(self, outcome: Refused, shipment: Shipment, part: Part) -> None:
+        self._full = 0
+        if len(part) == 1:
+            self._reasons.append(f"{part[0].series}: {outcome.reason}")
+            if outcome.too_large:  # so it was this reading, and not their number
+                self._limit = self._destination.limit
+        elif outcome.too_large:
+            self._limit = len(part) // 2
+        shipment.refused(outcome.reason)
+
+    def _grow(self, part: Part) -> None:
+        """After many full requests, try larger ones again: the large readings may be gone."""
+        if len(part) < self._limit // 2:
+            return
+        self._full += 1
+        if self._full >= GROW_AFTER and self._limit < self._destination.limit:
+            self._full = 0
+            self._limit = min(self._limit + self._limit // 4 + 1, self._destination.limit)
+
+    def _failed(self, why: Wait | LockedOut, bug: Exception | None = None) -> float:
+        now = self._clock.monotonic()
+        if self._outage is None:
+            self._outage = Outage(self.name, now, self._random)
+        return self._outage.failed(why, now, bug)
+
+    def _well(self) -> None:
+        if self._outage:
+            self._outage.ended(self._clock.monotonic(), self._outbox.pending())
+            self._outage = None
