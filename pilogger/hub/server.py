@@ -1,0 +1,199 @@
+"""The process of a hub: its port, its store, limits on connections, a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pilogger.clock import SystemClock
+from pilogger.errors import PiloggerError
+from pilogger.hub.accounts import ACCESS_KEY, Accounts, is_loopback
+from pilogger.hub.app import create_app
+from pilogger.store import Store
+
+MAX_CONNECTIONS = 256
+MAX_HEAD = 16 << 10  # bytes
+HEAD_S = 10.0
+IDLE_S = 5
+GRACE_S = 1
+
+
+def serve(
+    host: str,
+    port: int,
+    store: Path,
+    accounts: Accounts | None = None,
+    *,
+    announce: Callable[[str], None],
+) -> None:
+    """Run a hub here until SIGTERM or SIGINT; `announce` is given its address.
+
+    Port 0 takes a free one. Stops within 2 s, connections open or not.
+
+    Raises:
+        PiloggerError: it may not listen there, or cannot.
+        StoreError: the store cannot be opened.
+    """
+    hub = Hub(host, port, store, accounts)
+    before = {
+        number: signal.signal(number, lambda *_: hub.stop())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        announce(hub.url)
+        hub.run()
+    finally:
+        hub.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Hub:
+    """A server and its store, from opening to closing.
+
+    `run` blocks until `stop` is called from elsewhere. As a context manager it runs in a
+    thread instead:
+
+        with Hub("127.0.0.1", 0, Path("hub.db")) as hub:
+            print(hub.url)
+    """
+
+    def __init__(self, host: str, port: int, store: Path, accounts: Accounts | None = None) -> None:
+        accounts = accounts or Accounts()
+        if accounts.open and not is_loopback(host):
+            raise PiloggerError(
+                f"a hub without an account is open to everyone who reaches {host}: "
+                f"set {ACCESS_KEY}, or listen on 127.0.0.1"
+            )
+        self._socket = _listen(host, port)
+        try:
+            self.store = Store.open(store, SystemClock(), durability=0)
+        except BaseException:
+            self._socket.close()
+            raise
+        try:
+            self._server = _server(create_app(self.store, accounts))
+        except BaseException:
+            self.close()
+            raise
+        self.address = (host, int(self._socket.getsockname()[1]))
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.address[1]}"
+        self._thread: threading.Thread | None = None
+
+    def run(self) -> None:
+        """Serve until `stop`, then close everything."""
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self.close()
+
+    def stop(self) -> None:
+        """Make `run` return soon; may be called from a signal handler."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Let go of the port and the store; after `run` they already are."""
+        self._socket.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self.run, name="hub")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._thread:
+            self._thread.join()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 65536:
+        raise PiloggerError(f"cannot listen on port {port}: ports are 0 (any) to 65535")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = error.strerror or error
+        raise PiloggerError(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def _server(app: object) -> uvicorn.Server:
+    return _Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            http=_Impatient,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEAD,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `serve`: uvicorn raises them again before the store is closed."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up on those who are still sending: they keep what was not acknowledged."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Impatient) and connection.is_receiving:
+                connection.transport.close()
+        await super().shutdown(sockets)
+
+
+class _Impatient(H11Protocol):
+    """Closes a connection whose next request does not begin in time (slow loris).
+
+    A request has begun when its head is complete; its body has a deadline in `read_body`.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def is_receiving(self) -> bool:
+        return self.conn.their_state is h11.SEND_BODY
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        begun = self.conn.their_state is not h11.IDLE
+        if begun and not self.cycle.response_complete:
+            self._unwatch()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_S, self.timeout_keep_alive_handler)
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
