@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from pilogger.errors import BadValue
 
-NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")  # RFC 8259 section 6
-PLAIN = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?")
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)  # RFC 8259 section 6
+PLAIN = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
 LONGEST = 64  # characters; a longer number carries no more time
 SCALE = 1_000_000_000
 

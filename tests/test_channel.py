@@ -8,7 +8,6 @@ import pytest
 
 from pilogger.channel import Channel, channels
 
-
 LIGHT = Channel("lx", 0, 100)
 
 

@@ -44,7 +44,20 @@ def test_nanoseconds_where_they_are_exact_and_text_where_not(exact: str, packed:
 
 @pytest.mark.parametrize(
     "wrong",
-    [True, float("nan"), float("inf"), "", "now", "01", "1.", "0x10", 10**100, "9" * 65, "1\n"],
+    [
+        True,
+        float("nan"),
+        float("inf"),
+        "",
+        "now",
+        "01",
+        "1.",
+        "0x10",
+        10**100,
+        "9" * 65,
+        "1\n",
+        "\u0661",
+    ],
 )
 def test_what_is_no_number_of_seconds_is_refused(wrong: float | str) -> None:
     """An epoch that JSON could not carry is refused with a sentence."""

@@ -6,6 +6,6 @@ everyone else. The tables are described in `pilogger.store.schema`.
 
 from pilogger.store.connection import beside, open_reader
 from pilogger.store.log import Store
-from pilogger.store.outbox import Batch, Outbox, SetAside
+from pilogger.store.outbox import Batch, Outbox, SetAside, count_pending
 
-__all__ = ["Batch", "Outbox", "SetAside", "Store", "beside", "open_reader"]
+__all__ = ["Batch", "Outbox", "SetAside", "Store", "beside", "count_pending", "open_reader"]

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import takewhile
 from operator import itemgetter
+from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pilogger import epoch
@@ -65,6 +66,7 @@ class Outbox:
             return cursor, sent, refused
         cursor = 0 if start == "all" else self._store.last
         self._store.writer.write([("destination", self.name, cursor, 0, 0)])
+        self._store.flush()  # else a power cut could let it begin later than it did
         return cursor, 0, 0
 
     def _count(self) -> int:
@@ -72,13 +74,8 @@ class Outbox:
         with self._store.lock:
             committed, stored = self._store.committed, self._store.stored
             fresh = sum(_readings(row) for row in self._fresh(self._cursor))
-        (waiting,) = self._reader.execute(
-            "SELECT count(*) FROM sample, json_each(sample.data) AS item"
-            " WHERE item.type <> 'null' AND seq <= :committed AND (seq > :cursor OR EXISTS"
-            " (SELECT 1 FROM held WHERE destination = :name AND seq BETWEEN first AND last))",
-            {"committed": committed, "cursor": self._cursor, "name": self.name},
-        ).fetchone()
-        return int(waiting) + fresh - stored
+        waiting = count_pending(self._reader, self.name, self._cursor, committed)
+        return waiting + fresh - stored
 
     def pending(self) -> int:
         """Count the readings that are not settled yet, held ones included."""
@@ -195,6 +192,17 @@ class Outbox:
             ]
         )
         self._cursor = seqs[-1]
+
+
+def count_pending(db: Connection, name: str, cursor: int, newest: int = 2**63 - 1) -> int:
+    """Count the stored readings that a destination has not settled: beyond its cursor, or held."""
+    (found,) = db.execute(
+        "SELECT count(*) FROM sample, json_each(sample.data) AS item"
+        " WHERE item.type <> 'null' AND seq <= :newest AND (seq > :cursor OR EXISTS"
+        " (SELECT 1 FROM held WHERE destination = :name AND seq BETWEEN first AND last))",
+        {"newest": newest, "cursor": cursor, "name": name},
+    ).fetchone()
+    return int(found)
 
 
 def _readings(row: Row) -> int:

@@ -51,7 +51,8 @@ CREATE TABLE source (
 );
 CREATE VIEW reading AS
 SELECT sample.seq, series.series, series.bucket,
-    coalesce(iif(typeof(sample.epoch) = 'integer', sample.epoch / 1e9, sample.epoch),
+    coalesce(iif(typeof(sample.epoch) = 'integer',
+            sample.epoch / 1000000000 + sample.epoch % 1000000000 / 1e9, sample.epoch),
         (segment."offset" + sample.boot) / 1e6) AS epoch,
     item.value, item.type, series.unit, segment.state AS clock
 FROM sample
