@@ -1,0 +1,46 @@
+"""YAML -> typed, frozen settings, with every mistake at once.
+
+    document   plain values that remember where they stood
+    parser     YAML text -> a document
+    secrets    what `!secret` and `!env` stand for
+    paths      relative ones start at the config's folder
+    durations  `500ms`, `10s`, `5m` -> seconds
+    shape      which keys there are, and of what type; a driver's come from its `__init__`
+    classes    the drivers and destinations that are named
+    names      how messages call things
+    words      what pydantic found -> sentences for a person
+    reader     a document -> settings, each sensor and destination for itself
+    load       all of it together
+    settings   what comes out
+    schema     the same shape as a JSON Schema, for editors
+
+Whatever a file holds, reading it raises nothing but ConfigError.
+"""
+
+from __future__ import annotations
+
+from pilogger.config.load import from_dict, load, loads
+from pilogger.config.schema import schema
+from pilogger.config.settings import (
+    ChannelSettings,
+    ClockSettings,
+    DestinationSettings,
+    Options,
+    SensorSettings,
+    Settings,
+    StoreSettings,
+)
+
+__all__ = [
+    "ChannelSettings",
+    "ClockSettings",
+    "DestinationSettings",
+    "Options",
+    "SensorSettings",
+    "Settings",
+    "StoreSettings",
+    "from_dict",
+    "load",
+    "loads",
+    "schema",
+]

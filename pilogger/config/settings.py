@@ -1,0 +1,122 @@
+"""What comes out of a config: everything the agent needs, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pilogger.bus import Kind
+from pilogger.config.durations import Window
+from pilogger.config.paths import File
+
+
+class Options(Mapping[str, Any]):
+    """What a driver or destination is made with; shows names only, as some values are secret."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<options: {', '.join(self._values) or 'none'}>"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """What is done to the values of one channel.
+
+    Options:
+        offset: is added to each value, in the channel's unit.
+        raw: keeps every bit; otherwise values are rounded to the channel's step.
+    """
+
+    offset: float = 0.0
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where readings are kept.
+
+    Options:
+        path: the SQLite file; a relative path starts at the config's folder.
+        durability: the longest time whose readings a power cut can take, as in 10s; 0 for
+            none, at the cost of one write to the card per reading.
+    """
+
+    path: File = Path("/var/lib/pilogger/pilogger.db")
+    durability: Window = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """Whom to believe the time.
+
+    Options:
+        trust: ntp waits until the kernel says that its clock is synchronised; system takes
+            the time as it is: for a machine with a clock chip, or without a network.
+    """
+
+    trust: Literal["ntp", "system"] = "ntp"
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    """One configured driver; `every` and `deadline` are seconds.
+
+    `kind` and `bus` say which bus to open; both are None for a driver that needs none.
+    """
+
+    id: str
+    driver: type
+    options: Options
+    kind: Kind | None
+    bus: int | str | None
+    every: float
+    deadline: float
+    raw: bool
+    channels: Mapping[str, ChannelSettings]
+
+    def build(self, bus: object = None) -> Any:
+        """Make the driver, on an open bus if it needs one; does no I/O."""
+        if self.kind is None:
+            return self.driver(**self.options)
+        return self.driver(bus=bus, **self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationSettings:
+    """One place to send readings to; its name keys what was sent already."""
+
+    name: str
+    type: type
+    options: Options
+    start: Literal["now", "all"]
+
+    def build(self) -> Any:
+        """Make the destination; does no I/O."""
+        return self.type(**self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole config."""
+
+    device: str
+    sensors: tuple[SensorSettings, ...]
+    destinations: tuple[DestinationSettings, ...]
+    store: StoreSettings
+    clock: ClockSettings
+    driver_dirs: tuple[Path, ...]

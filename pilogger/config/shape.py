@@ -1,0 +1,167 @@
+"""Which keys a config has, and of what type.
+
+What every sensor and every destination has is here; the rest of their keys are the
+parameters of the driver's or destination's own `__init__`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import is_dataclass
+from platform import node
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from pilogger import driver as drivers
+from pilogger.config.durations import Interval
+from pilogger.config.names import Trail
+from pilogger.config.paths import Folder
+from pilogger.config.settings import ChannelSettings, ClockSettings, StoreSettings
+
+ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
+
+Words = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Shape(BaseModel):
+    """Strict: text is no number; and no key too many."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", arbitrary_types_allowed=True
+    )
+
+
+class Config(Shape):
+    """What a machine measures, where that is kept, and where it is sent to."""
+
+    device: Words = Field(
+        default_factory=lambda: node()[:100] or "pilogger",
+        description="The name of this machine; its hostname by default.",
+    )
+    sensors: dict[str, Any] = Field(
+        min_length=1, description="What is measured: an id for each sensor, and its settings."
+    )
+    destinations: list[Any] = Field([], description="Where readings are sent to.")
+    store: StoreSettings = Field(
+        default_factory=StoreSettings, description="Where readings are kept."
+    )
+    clock: ClockSettings = Field(
+        default_factory=ClockSettings, description="Whom to believe the time."
+    )
+    driver_dirs: list[Folder] = Field(
+        [], description="Folders with drivers of your own, one NAME.py for each."
+    )
+
+
+class Sensor(Shape):
+    """What every sensor has."""
+
+    driver: str = Field(description="The kind of sensor.")
+    every: Interval = Field(10.0, description="The time from one reading to the next, as in 10s.")
+    deadline: Interval = Field(
+        10.0, description="A reading that takes longer is given up, and the bus opened anew."
+    )
+    raw: bool = Field(False, description="Keep every bit of all channels, without rounding.")
+    channels: dict[str, ChannelSettings] = Field({}, description="Settings of single channels.")
+
+
+class BusSensor(Sensor):
+    """What a sensor on a bus has."""
+
+    bus: int | str | None = Field(None, description="Which bus it is on, if not the usual one.")
+
+
+class Destination(Shape):
+    """What every destination has."""
+
+    type: str = Field(description="The kind of destination.")
+    name: str | None = Field(
+        None,
+        pattern=f"^{ID.pattern}$",
+        description="Remembers what was sent already; its type by default.",
+    )
+    start: Literal["now", "all"] = Field(
+        "all", description="What a new destination gets: all that is stored, or only new readings."
+    )
+
+
+class AnySensor(Sensor):
+    """A sensor whose driver is not known, so any further key may be right."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class AnyDestination(Destination):
+    """A destination whose type is not known, so any further key may be right."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def of_driver(driver: type) -> type[Shape]:
+    """Return the shape of a sensor with this driver."""
+    return _with_options(BusSensor if drivers.bus_kind(driver) else Sensor, driver)
+
+
+def of_destination(kind: type) -> type[Shape]:
+    """Return the shape of a destination of this class."""
+    return _with_options(Destination, kind)
+
+
+def _with_options(base: type[Shape], owner: type) -> type[Shape]:
+    """Add the parameters of a class's `__init__`, under aliases, as pydantic keeps some names."""
+    described = descriptions(owner)
+    fields: dict[str, Any] = {}
+    for name, parameter in drivers.options(owner).items():
+        if name in base.model_fields:
+            raise TypeError(f"its option {name} would hide a setting that all have")
+        default = ... if parameter.default is parameter.empty else parameter.default
+        field = Field(default, alias=name, description=described.get(name))
+        fields[f"option_{name}"] = (parameter.annotation, field)
+    return create_model(owner.__name__, __base__=base, __doc__=summary(owner), **fields)
+
+
+def options(shaped: Shape) -> dict[str, Any]:
+    """Return the options that were given, by the names of the parameters."""
+    fields = type(shaped).model_fields
+    given = (name for name in fields if name in shaped.model_fields_set)
+    return {alias: getattr(shaped, name) for name in given if (alias := fields[name].alias)}
+
+
+def summary(owner: type) -> str:
+    """Return the first paragraph of a class's docstring."""
+    return " ".join((inspect.getdoc(owner) or "").partition("\n\n")[0].split())
+
+
+def descriptions(owner: type) -> dict[str, str]:
+    """Read the section `Options:` of a class's docstring: `name: text`, one below the other."""
+    section = (inspect.getdoc(owner) or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
+    return {name: " ".join(text.split()) for name, text in ENTRY.findall(section)}
+
+
+def names_at(kind: Any, trail: Trail) -> list[str]:
+    """Return the keys that a mapping inside a type may have, to say which was meant."""
+    if get_origin(kind) is Annotated:
+        return names_at(get_args(kind)[0], trail)
+    named = _named(kind)
+    if not trail:
+        return list(named) if named else [n for part in get_args(kind) for n in names_at(part, ())]
+    step, *rest = trail
+    parts = [named[step]] if step in named else get_args(kind)
+    if named or get_origin(kind) not in (Union, UnionType):
+        trail = tuple(rest)
+    return [name for part in parts for name in names_at(part, trail)]
+
+
+def _named(kind: Any) -> dict[Any, Any]:
+    """Return the keys of a model, a dataclass or a NamedTuple, each with its type."""
+    if not isinstance(kind, type):
+        return {}
+    if issubclass(kind, BaseModel):
+        return {field.alias or n: field.annotation for n, field in kind.model_fields.items()}
+    if is_dataclass(kind) or hasattr(kind, "_fields"):
+        return get_type_hints(kind, include_extras=True)
+    return {}
