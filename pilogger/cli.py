@@ -1,0 +1,212 @@
+"""The command line: thin; each command calls the part that does the work."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pilogger import __version__, tell
+from pilogger.errors import ConfigError, PiloggerError
+
+PLACES = (Path("/etc/pilogger/pilogger.yaml"), Path("pilogger.yaml"))
+
+
+class Duration(click.ParamType[float]):
+    """`30s`, as in a config; gives seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        from pilogger.config.durations import seconds
+
+        try:
+            return seconds(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Duration()
+
+
+class Pilogger(click.Group):
+    """Says a pilogger error as the sentence it is; exits 2 for a config, 1 for the rest."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(error, err=True)
+            ctx.exit(2)
+        except PiloggerError as error:
+            click.echo(f"pilogger: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Pilogger, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="pilogger %(version)s")
+def main() -> None:
+    """Log sensors: every reading arrives, once, with its own time."""
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"The YAML file; else {PLACES[0]}, else ./{PLACES[1]}.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+@main.command()
+@config_option
+def run(config: Path | None) -> None:
+    """Log until told to stop: what systemd starts."""
+    from pilogger import agent
+    from pilogger.config import load
+
+    _log_to_stderr()
+    agent.run(load(_config(config)))
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@config_option
+def check(files: tuple[Path, ...], config: Path | None) -> None:
+    """Validate config files: exit 0, or 2 with every mistake."""
+    from pilogger.config import load
+
+    mistakes = []
+    for file in files or (_config(config),):
+        try:
+            found = load(file)
+        except ConfigError as error:
+            mistakes += error.mistakes
+        else:
+            sensors = tell.plural(len(found.sensors), "sensor")
+            places = tell.plural(len(found.destinations), "destination")
+            click.echo(f"{file}: {sensors}, {places}, no mistakes")
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors."""
+    from pilogger.config import schema
+
+    click.echo(json.dumps(schema(), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@json_option
+@click.option(
+    "--dir",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A drop-in folder with more drivers, as driver_dirs in the config.",
+)
+def drivers(folders: tuple[Path, ...], as_json: bool) -> None:
+    """List the drivers: their channels, units and options."""
+    described = tell.drivers(folders)
+    click.echo(json.dumps(described, indent=2) if as_json else tell.driver_list(described))
+
+
+@main.command()
+@click.argument("sensor")
+@config_option
+@json_option
+def read(sensor: str, config: Path | None, as_json: bool) -> None:
+    """Take one sample of a configured SENSOR and print it."""
+    from pilogger.agent import read_once
+    from pilogger.config import load
+
+    values, units = read_once(load(_config(config)), sensor)
+    click.echo(json.dumps(values) if as_json else tell.sample(values, units))
+
+
+@main.command()
+@config_option
+@click.option(
+    "--store", type=click.Path(path_type=Path, dir_okay=False), help="Instead of the config's."
+)
+@json_option
+def status(config: Path | None, store: Path | None, as_json: bool) -> None:
+    """Tell how the logger is doing, running or not."""
+    from pilogger.status import find
+
+    if store is None:
+        from pilogger.config import load
+
+        store = load(_config(config)).store.path
+    state = find(store)
+    click.echo(json.dumps(state, indent=2) if as_json else tell.status(state))
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--store",
+    default="pilogger-hub.db",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+)
+def hub(host: str, port: int, store: Path) -> None:
+    """Run a hub: the other end, with a live page.
+
+    The account comes from PILOGGER_HUB_ACCESS_KEY and PILOGGER_HUB_SECRET; without one
+    the hub listens on loopback only and takes any access key.
+    """
+    hub = _extra("pilogger.hub")
+    _log_to_stderr()
+    accounts = hub.Accounts.from_environment()
+    hub.serve(host, port, store, accounts, announce=lambda url: click.echo(f"hub at {url}"))
+
+
+@main.command()
+@click.option("--for", "duration", type=DURATION, help="Stop after this time; else at Ctrl-C.")
+@click.option("--port", default=0, help="The hub's port; a free one by default.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the readings are kept; a new folder by default.",
+)
+@json_option
+def demo(duration: float | None, port: int, folder: Path | None, as_json: bool) -> None:
+    """Show the whole job on this machine: no hardware, no config."""
+    _extra("pilogger.hub")
+    from pilogger import demo
+
+    sys.exit(demo.run(folder, port, duration, as_json=as_json))
+
+
+def _config(given: Path | None) -> Path:
+    if given:
+        return given
+    found = next((place for place in PLACES if place.exists()), None)
+    if found is None:
+        raise click.UsageError(f"there is no {PLACES[0]} and no ./{PLACES[1]}: give --config FILE")
+    return found
+
+
+def _extra(module: str) -> Any:
+    """Import what is an extra, or say how to get it."""
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise PiloggerError(
+            f"{error.name} is not installed: pip install 'pilogger[hub]'"
+        ) from error
+
+
+def _log_to_stderr() -> None:
+    when = "%(asctime)s " if sys.stderr.isatty() else ""  # a journal adds the time itself
+    logging.basicConfig(level=logging.INFO, format=f"{when}%(levelname)s %(name)s: %(message)s")

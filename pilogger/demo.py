@@ -1,0 +1,163 @@
+"""The whole job on one machine: real and simulated sensors, a store, an uploader, a hub.
+
+Nothing is faked but two sensors: the hub is another process, and readings reach it over
+HTTP, in the protocol and through the code that any logger uses.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+import click
+import requests
+
+from pilogger import series, tell
+from pilogger.agent import Agent
+from pilogger.config import Settings, from_dict
+from pilogger.errors import PiloggerError
+from pilogger.status import State, read
+from pilogger.stopping import StopSignal
+from pilogger.store import open_reader
+
+DRAIN_S = 2.0
+HUB_STOPS_S = 4.0
+REFRESH_S = 1.0
+
+
+def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool) -> int:
+    """Run for `duration` seconds, or until Ctrl-C; tell what came of it.
+
+    Returns the exit code: 0 when every reading can be accounted for.
+
+    Raises:
+        PiloggerError: the hub or the store does not start.
+    """
+    stop = StopSignal()
+    folder = folder.resolve() if folder else Path(mkdtemp(prefix="pilogger-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + duration if duration else None
+    with _hub(folder, port) as page:
+        before = _stored(folder / "pilogger.db")
+        agent = Agent(_settings(folder, page))
+        agent.start()
+        try:
+            with tell.Screen(quiet=as_json) as screen:
+                while not stop.wait(_pause(end)):
+                    if end and time.monotonic() >= end:
+                        break
+                    screen.show(tell.demo(agent.state(), page))
+        finally:
+            agent.stop(DRAIN_S)
+        counts = _account(folder, before + agent.scheduler.taken, page)
+    click.echo(json.dumps(counts) if as_json else tell.demo_end(counts))
+    return 0 if _adds_up(counts) else 1
+
+
+def _pause(end: float | None) -> float:
+    return REFRESH_S if end is None else max(0.0, min(REFRESH_S, end - time.monotonic()))
+
+
+def _settings(folder: Path, hub: str) -> Settings:
+    return from_dict(
+        {
+            "device": "demo",
+            "sensors": {
+                "machine": {"driver": "system", "every": "1s"},
+                "sine": {
+                    "driver": "simulated",
+                    "every": "1s",
+                    "low": 18.0,
+                    "high": 24.0,
+                    "period": 60,
+                    "unit": "Cel",
+                },
+                "walk": {
+                    "driver": "simulated",
+                    "every": "1s",
+                    "shape": "walk",
+                    "low": 30.0,
+                    "high": 60.0,
+                    "period": 300,
+                    "unit": "%",
+                },
+            },
+            "destinations": [
+                {
+                    "type": "initialstate",
+                    "name": "hub",
+                    "bucket": {"key": "demo", "name": "This machine"},
+                    "access_key": "demo",
+                    "base_url": hub,
+                }
+            ],
+            "store": {"path": str(folder / "pilogger.db")},
+            "clock": {"trust": "system"},
+        }
+    )
+
+
+@contextmanager
+def _hub(folder: Path, port: int) -> Iterator[str]:
+    """Run a hub as a process of its own; gives its address."""
+    command = [sys.executable, "-m", "pilogger", "hub", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--store", str(folder / "hub.db")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the logger first: it still has readings to send
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        if not (line := process.stdout.readline()):
+            raise PiloggerError(f"the hub does not start: {process.stderr.read().strip()}")
+        yield line.split()[-1]
+    finally:
+        process.terminate()
+        try:
+            process.wait(HUB_STOPS_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def _stored(store: Path) -> int:
+    if not store.exists():
+        return 0
+    with closing(open_reader(store)) as reader:
+        return series.count(reader)
+
+
+def _account(folder: Path, taken: int, page: str) -> State:
+    """Count every reading at each place: this run's, and earlier ones' in the same folder."""
+    state = read(folder / "pilogger.db")
+    (place,) = state["destinations"]
+    return {
+        "taken": taken,
+        "stored": state["store"]["readings"],
+        "uploaded": place["sent"],
+        "pending": place["pending"],
+        "refused": place["refused"],
+        "hub": requests.get(f"{page}/api/health", timeout=5).json()["readings"],
+        "dir": str(folder),
+        "page": page,
+    }
+
+
+def _adds_up(counts: State) -> bool:
+    return bool(
+        counts["taken"] == counts["stored"]
+        and counts["stored"] == counts["uploaded"] + counts["pending"] + counts["refused"]
+        and counts["hub"] == counts["uploaded"] > 0
+    )

@@ -1,0 +1,201 @@
+"""The command line as a person meets it: exit codes, sentences, no tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import logger_rig as rig
+import pytest
+from click.testing import CliRunner, Result
+
+from pilogger import __version__
+from pilogger.cli import main
+
+GOOD = """
+device: test
+sensors:
+  air: {driver: simulated, unit: Cel, low: 18, high: 24, channels: {value: {offset: 100}}}
+store: {path: pilogger.db}
+clock: {trust: system}
+"""
+
+BAD = """
+sensors:
+  air: {driver: simulatd}
+  sea: {driver: simulated, every: 10 s, hight: 3}
+colour: red
+"""
+
+
+def pilogger(*arguments: object) -> Result:
+    return CliRunner().invoke(main, list(map(str, arguments)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(BAD)
+    return tmp_path
+
+
+def test_check_says_that_nothing_is_wrong(folder: Path) -> None:
+    """A good config: one line, exit 0; `--config` and plain names are the same."""
+    said = pilogger("check", "good.yaml")
+
+    assert (said.exit_code, said.output) == (
+        0,
+        "good.yaml: 1 sensor, 0 destinations, no mistakes\n",
+    )
+    assert pilogger("check", "--config", "good.yaml").output == said.output
+
+
+def test_check_says_every_mistake_at_once(folder: Path) -> None:
+    """Each with its place and the nearest valid word; exit 2; good files are named too."""
+    said = pilogger("check", "bad.yaml", "good.yaml", "none.yaml")
+
+    assert said.exit_code == 2
+    assert said.stdout == "good.yaml: 1 sensor, 0 destinations, no mistakes\n"
+    lines = said.stderr.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("bad.yaml:3:17: sensors.air.driver: ")
+    assert "did you mean simulated?" in lines[0]
+    assert lines[-1] == "none.yaml:1:1: there is no such file"
+
+
+@pytest.mark.parametrize("command", ["run", "read air", "status", "check"])
+def test_no_config_is_a_usage_error(folder: Path, command: str) -> None:
+    """Where there is no config, every command says where it looked."""
+    said = pilogger(*command.split())
+
+    assert said.exit_code == 2
+    assert "there is no /etc/pilogger/pilogger.yaml and no ./pilogger.yaml" in said.stderr
+
+
+def test_the_config_of_this_folder_is_found(folder: Path) -> None:
+    """Without --config, ./pilogger.yaml is taken."""
+    (folder / "pilogger.yaml").write_text(GOOD)
+
+    assert pilogger("check").exit_code == 0
+
+
+def test_read_takes_one_sample_and_prints_it(folder: Path) -> None:
+    """As the agent would: with offset and unit; `--json` for programs."""
+    words = pilogger("read", "air", "--config", "good.yaml")
+    numbers = pilogger("read", "air", "--config", "good.yaml", "--json")
+
+    assert (words.exit_code, words.output) == (0, "value  121 °C\n")
+    assert json.loads(numbers.output) == {"value": 121.0}
+    assert not (folder / "pilogger.db").exists()
+
+
+def test_read_says_why_there_is_none(folder: Path) -> None:
+    """A sensor that is not there, and one that nobody configured: exit 1 and a sentence."""
+    (folder / "light.yaml").write_text("sensors: {light: {driver: bh1750, bus: 77}}")
+    unplugged = pilogger("read", "light", "--config", "light.yaml")
+    unknown = pilogger("read", "sun", "--config", "light.yaml")
+
+    assert (unplugged.exit_code, unknown.exit_code) == (1, 1)
+    assert unplugged.stderr.startswith("pilogger: light: no answer: ")
+    assert "Traceback" not in unplugged.output
+    assert unknown.stderr == "pilogger: no sensor is called 'sun'; the config has light\n"
+
+
+def test_drivers_lists_every_driver_with_channels_units_and_options() -> None:
+    """Every entry point is there, in words and as JSON."""
+    words = pilogger("drivers").output
+    described = {
+        driver["driver"]: driver for driver in json.loads(pilogger("drivers", "--json").output)
+    }
+
+    assert set(described) >= {point.name for point in entry_points(group="pilogger.drivers")}
+    assert all(f"{name}" in words for name in described)
+    assert described["bme280"]["channels"]["temperature"] == {
+        "unit": "Cel",
+        "low": -40,
+        "high": 85,
+    }
+    assert described["bme280"]["bus"] == "i2c"
+    assert "address=0x76" in words
+
+
+def test_drivers_tells_of_a_drop_in_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """The others are listed all the same."""
+    (tmp_path / "mine.py").write_text("import there_is_no_such_module")
+    said = pilogger("drivers", "--dir", tmp_path)
+
+    assert said.exit_code == 0
+    assert "there_is_no_such_module" in said.output
+    assert "bme280" in said.output
+
+
+def test_the_schema_is_json() -> None:
+    """Editors read it."""
+    found = json.loads(pilogger("schema").output)
+
+    assert "sensors" in found["properties"]
+
+
+def test_a_store_in_use_is_a_sentence(folder: Path) -> None:
+    """The second agent of a store says who has it, and exits 1."""
+    config = rig.configure(folder)
+    with rig.agent(config) as first:
+        with rig.process("run", "--config", config) as second:
+            said, _ = second.communicate(timeout=30)
+        rig.stop(first)
+
+    assert second.returncode == 1
+    assert f"is being written by another pilogger (process {first.pid})" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user needs root")
+def test_a_folder_without_permission_is_a_sentence(tmp_path: Path) -> None:
+    """What cannot be written is named, with what to do; exit 1."""
+    config = rig.configure(tmp_path, store={"path": "/proc/pilogger.db"})
+    with rig.process("run", "--config", config) as agent:
+        said, _ = agent.communicate(timeout=30)
+
+    assert agent.returncode == 1
+    assert "/proc cannot be written" in said
+    assert "Traceback" not in said
+
+
+def test_a_wrong_config_ends_run_with_2(folder: Path) -> None:
+    """The same sentences as `check`."""
+    said = pilogger("run", "--config", "bad.yaml")
+
+    assert said.exit_code == 2
+    assert said.stderr == pilogger("check", "bad.yaml").stderr
+
+
+def test_a_hub_without_an_account_stays_on_loopback(tmp_path: Path) -> None:
+    """It refuses an address that others could reach, and says what to do."""
+    with rig.process("hub", "--host", "0.0.0.0", "--port", 0, "--store", tmp_path / "h.db") as hub:
+        said, _ = hub.communicate(timeout=30)
+
+    assert hub.returncode == 1
+    assert "PILOGGER_HUB_ACCESS_KEY" in said
+    assert "Traceback" not in said
+
+
+def test_help_and_version() -> None:
+    """The first two things anybody types."""
+
+    assert pilogger("--version").output == f"pilogger {__version__}\n"
+    for command in main.commands:
+        said = pilogger(command, "--help")
+        assert said.exit_code == 0
+        assert main.commands[command].help
+        assert "Usage: " in said.output
+
+
+def test_a_bad_duration_is_a_usage_error() -> None:
+    """The demo takes the durations of a config."""
+    said = pilogger("demo", "--for", "10 s")
+
+    assert said.exit_code == 2
+    assert "did you mean 10s?" in said.stderr

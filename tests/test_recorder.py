@@ -1,0 +1,97 @@
+"""The recorder: no sensor waits for the disk, nothing is dropped without a count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from logger_rig import eventually, held
+
+from pilogger import recorder
+from pilogger.recorder import Recorder
+from pilogger.sample import Sample
+from pilogger.store import Store
+from pilogger.testing import FakeClock
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(tmp_path / "x.db", FakeClock())
+    store.declare("n", {"": "1"})
+    yield store
+    store.close()
+
+
+def number(value: float) -> Sample:
+    return Sample("n", {"": value}, 0)
+
+
+def values(store: Store) -> list[object]:
+    store.flush()
+    return [value for _, _, value in held(store.path)]
+
+
+def test_samples_reach_the_store_in_order(store: Store) -> None:
+    """What was put is stored when `stop` returns."""
+    carrier = Recorder(store)
+    for value in range(5):
+        carrier.put(number(value))
+    carrier.start()
+    for value in range(5, 2000):
+        carrier.put(number(value))
+    carrier.stop(10)
+
+    assert values(store) == list(range(2000))
+    assert carrier.waiting == 0
+
+
+def test_a_sample_that_cannot_be_held_costs_only_itself(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its neighbours of the same moment are stored; it is counted and logged."""
+    carrier = Recorder(store)
+    for value in (1, float("nan"), 2):
+        carrier.put(number(value))
+    carrier.start()
+    carrier.stop(10)
+
+    assert values(store) == [1, 2]
+    assert carrier.refused == 1
+    assert "n: nan is not a number" in caplog.text
+
+
+def test_samples_wait_while_the_disk_takes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are stored when it takes samples again; the log has one line for each turn."""
+    monkeypatch.setattr(recorder, "RETRY_S", 0.01)
+    carrier = Recorder(store)
+    carrier.start()
+    fds, store.writer._journal._fds = store.writer._journal._fds, [-1, -1]
+    carrier.put(number(1))
+    eventually(lambda: carrier.trouble)
+    carrier.put(number(2))
+    eventually(lambda: carrier.waiting == 2)
+    store.writer._journal._fds = fds
+    eventually(lambda: not carrier.trouble)
+    carrier.stop(10)
+
+    assert values(store) == [1, 2]
+    assert caplog.text.count("samples wait in memory") == 1
+    assert caplog.text.count("takes samples again") == 1
+
+
+def test_memory_is_bounded_and_the_loss_is_counted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more than fits the newest are kept."""
+    monkeypatch.setattr(recorder, "MOST", 10)
+    carrier = Recorder(store)
+    for value in range(25):
+        carrier.put(number(value))
+    carrier.start()
+    carrier.stop(10)
+
+    assert carrier.dropped == 15
+    assert values(store) == list(range(15, 25))
