@@ -34,7 +34,9 @@ class Channel:
     def __post_init__(self) -> None:
         if not self.low < self.high:
             raise ValueError(f"a channel from {self.low} to {self.high} is empty")
-        if self.step is not None and float(f"1e{self._exponent()}") != self.step:
+        if self.step is not None and not (
+            self.step > 0 and float(f"1e{self._exponent()}") == self.step
+        ):
             raise ValueError(f"a step is a power of ten, not {self.step}")
 
     def _exponent(self) -> int:

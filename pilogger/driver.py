@@ -20,6 +20,7 @@ from __future__ import annotations
 import collections.abc
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -79,9 +80,11 @@ def _from_file(file: Path) -> type:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # annotations are looked up there
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a stranger's file may raise anything
+        del sys.modules[spec.name]
         raise UnknownDriver(f"{file} cannot be imported: {error!r}") from error
     return _only_driver(module, file)
 
@@ -125,7 +128,10 @@ def bus_kind(driver: type) -> Kind | None:
 
 def reading_type(driver: type) -> type:
     """Return what `read` returns, also if it measures in steps."""
-    returned = get_type_hints(driver.read)["return"]  # type: ignore[attr-defined]
+    hints = get_type_hints(driver.read)  # type: ignore[attr-defined]
+    if "return" not in hints:
+        raise TypeError(f"{driver.__name__}.read does not say what it returns: annotate it")
+    returned = hints["return"]
     if get_origin(returned) is collections.abc.Generator:
         returned = get_args(returned)[2]
     found: type = returned

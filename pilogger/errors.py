@@ -26,7 +26,7 @@ class PiloggerError(Exception):
 
 
 class Mistake(NamedTuple):
-    """One thing that is wrong in a config file; line and column count from 1."""
+    """One thing that is wrong in a config; line and column count from 1, 0 where there are none."""
 
     file: str
     line: int
@@ -35,7 +35,8 @@ class Mistake(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.column}: "
+        place = f":{self.line}:{self.column}" if self.line else ""
+        where = f"{self.file}{place}: "
         return where + (f"{self.path}: {self.what}" if self.path else self.what)
 
 

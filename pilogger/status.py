@@ -92,6 +92,7 @@ def read(store: Path) -> State:
     with closing(open_reader(store)) as reader:
         row = reader.execute("SELECT value FROM meta WHERE key = ?", [LAST_WORDS]).fetchone()
         last: State = json.loads(row[0]) if row else {}
+        held = {place["name"]: place.get("held", "") for place in last.get("destinations", ())}
         places = reader.execute("SELECT name, seq, sent, refused FROM destination").fetchall()
         destinations = [
             {
@@ -99,6 +100,7 @@ def read(store: Path) -> State:
                 "sent": sent,
                 "refused": refused,
                 "pending": count_pending(reader, name, seq),
+                "held": held.get(name, ""),
                 "reasons": [
                     f"{key} ({times} times): {reason}"
                     for times, key, reason in reader.execute(REASONS, [name, MOST_REASONS])
@@ -137,6 +139,7 @@ def find(store: Path) -> State:
     Raises:
         StoreBroken: nobody answers, and there is no store that can be read.
     """
+    store = store.resolve()
     return ask(store) or read(store)
 
 

@@ -41,9 +41,9 @@ def size(count: float) -> str:
 
 def span(seconds: float) -> str:
     """A length of time in its two largest units: `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     left = round(seconds)
-    if left < 1:
-        return "a moment"
     words = []
     for name, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
         if left >= length:
@@ -169,12 +169,12 @@ def _head(state: State) -> str:
 
 
 def _sensor(sensor: Mapping[str, Any]) -> str:
-    counts = plural(sensor["readings"], "reading")
-    failed = sum(sensor["failures"].values())
-    more = [f"{failed:,} failed"] * bool(failed) + [f"{sensor['skipped']:,} skipped"] * bool(
-        sensor["skipped"]
-    )
-    line = f"  {sensor['id']:<14}{sensor['status']:<9}{', '.join([counts, *more])}"
+    counts = [plural(sensor["readings"], "reading")]
+    if failed := sum(sensor["failures"].values()):
+        counts.append(f"{failed:,} failed")
+    if sensor["skipped"]:
+        counts.append(f"{sensor['skipped']:,} skipped")
+    line = f"  {sensor['id']:<14}{sensor['status']:<9}{', '.join(counts)}"
     return f"{line}\n  {'':<14}{sensor['error']}" if sensor["status"] in TROUBLED else line
 
 
@@ -200,7 +200,14 @@ def _store(store: Mapping[str, Any]) -> str:
 
 
 def _clock(state: State) -> list[str]:
-    return [f"clock  {state['clock']}"] if "clock" in state else []
+    return [f"clock  {CLOCK[state['clock']]}"] if "clock" in state else []
+
+
+CLOCK = {
+    "synced": "right",
+    "unsynced": "not known to be right; readings are kept until it is",
+    "estimated": "estimated",
+}
 
 
 def destination(place: Mapping[str, Any]) -> list[str]:

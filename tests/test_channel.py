@@ -33,7 +33,7 @@ def test_whole_numbers_and_stepless_channels_are_not_touched() -> None:
     assert Channel("lx").round(1 / 3) == 1 / 3
 
 
-@pytest.mark.parametrize("step", [0.5, 0.0625, 3])
+@pytest.mark.parametrize("step", [0.5, 0.0625, 3, 0, -1])
 def test_a_step_is_a_power_of_ten(step: float) -> None:
     """Only decimal steps make short numbers."""
     with pytest.raises(ValueError, match="power of ten"):

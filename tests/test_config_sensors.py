@@ -275,7 +275,7 @@ def test_a_sensor_without_a_driver_is_told_at_its_name() -> None:
             "class A:\n  def __init__(self, every: int): ...\n  def read(self) -> dict: ...",
             "would hide",
         ),
-        ("class A:\n  def read(self): ...", "KeyError('return')"),
+        ("class A:\n  def read(self): ...", "A.read does not say what it returns"),
     ],
 )
 def test_a_driver_that_is_none_is_told_where_it_is_named(

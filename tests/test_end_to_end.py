@@ -122,6 +122,7 @@ def test_a_sensor_that_fails_costs_only_itself(tmp_path: Path) -> None:
         "hangs": "time.sleep(60)",
     }.items():
         (tmp_path / "drivers" / f"{name}.py").write_text(
+            "from __future__ import annotations\n"
             "import time\n"
             "from typing import Annotated, NamedTuple\n"
             "from pilogger.channel import Channel\n"

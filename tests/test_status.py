@@ -101,7 +101,7 @@ def test_a_running_agent_in_words(tmp_path: Path) -> None:
     assert "rig: running for " in words
     assert "s0            ok" in words
     assert "a power cut can take the last 10 s" in words
-    assert "clock  synced" in words
+    assert "clock  right" in words
     assert "next try in" in words
 
 

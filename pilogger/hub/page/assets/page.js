@@ -122,7 +122,7 @@ class Card {
       axes: [
         { ...axis, size: 24, space: 60, grid: { show: false }, values: moments },
         {
-          ...axis, size: 46, space: 32, grid: { stroke: () => ink("--line"), width: 1 },
+          ...axis, size: wide, space: 32, grid: { stroke: () => ink("--line"), width: 1 },
           values: (_, values) => values.map(short),
         },
       ],
@@ -137,6 +137,12 @@ class Card {
     const { clientWidth: width, clientHeight: height } = this.find("chart");
     return { width, height };
   }
+}
+
+/** How wide the longest label is, roughly: a chart's left edge moves only if it must. */
+function wide(_, labels) {
+  const longest = Math.max(0, ...(labels ?? []).map((label) => label.length));
+  return Math.max(46, 12 + 6.5 * longest);
 }
 
 /** A colour that a key keeps, whatever else is on the page. */
