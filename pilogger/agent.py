@@ -103,8 +103,14 @@ class Agent:
             uploader.stop(patience)
             patience = max(0.0, patience - (monotonic() - began))
         self._status.close()
-        self.store.remember(LAST_WORDS, json.dumps(self.state() | {"running": False}))
-        self.store.close()
+        if self.recorder.waiting:
+            log.error(
+                "%d samples could not be stored: %s", self.recorder.waiting, self.recorder.trouble
+            )
+        try:
+            self.store.remember(LAST_WORDS, json.dumps(self.state() | {"running": False}))
+        finally:
+            self.store.close()
 
     def state(self) -> State:
         """Tell how everything is doing, as `pilogger status --json` prints it."""

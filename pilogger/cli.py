@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from pilogger import __version__, tell
+from pilogger import __version__, catalogue, tell
 from pilogger.errors import ConfigError, PiloggerError
+from pilogger.words import plural
 
 PLACES = (Path("/etc/pilogger/pilogger.yaml"), Path("pilogger.yaml"))
 
@@ -86,8 +87,8 @@ def check(files: tuple[Path, ...], config: Path | None) -> None:
         except ConfigError as error:
             mistakes += error.mistakes
         else:
-            sensors = tell.plural(len(found.sensors), "sensor")
-            places = tell.plural(len(found.destinations), "destination")
+            sensors = plural(len(found.sensors), "sensor")
+            places = plural(len(found.destinations), "destination")
             click.echo(f"{file}: {sensors}, {places}, no mistakes")
     if mistakes:
         raise ConfigError(mistakes)
@@ -112,8 +113,8 @@ def schema() -> None:
 )
 def drivers(folders: tuple[Path, ...], as_json: bool) -> None:
     """List the drivers: their channels, units and options."""
-    described = tell.drivers(folders)
-    click.echo(json.dumps(described, indent=2) if as_json else tell.driver_list(described))
+    described = catalogue.describe(folders)
+    click.echo(json.dumps(described, indent=2) if as_json else catalogue.tell(described))
 
 
 @main.command()

@@ -18,13 +18,15 @@ from tempfile import mkdtemp
 import click
 import requests
 
-from pilogger import series, tell
+from pilogger import series
 from pilogger.agent import Agent
 from pilogger.config import Settings, from_dict
 from pilogger.errors import PiloggerError
+from pilogger.screen import Screen
 from pilogger.status import State, read
 from pilogger.stopping import StopSignal
 from pilogger.store import open_reader
+from pilogger.words import plural
 
 DRAIN_S = 2.0
 HUB_STOPS_S = 4.0
@@ -48,15 +50,15 @@ def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool
         agent = Agent(_settings(folder, page))
         agent.start()
         try:
-            with tell.Screen(quiet=as_json) as screen:
+            with Screen(quiet=as_json) as screen:
                 while not stop.wait(_pause(end)):
                     if end and time.monotonic() >= end:
                         break
-                    screen.show(tell.demo(agent.state(), page))
+                    screen.show(_now(agent.state(), page))
         finally:
             agent.stop(DRAIN_S)
         counts = _account(folder, before + agent.scheduler.taken, page)
-    click.echo(json.dumps(counts) if as_json else tell.demo_end(counts))
+    click.echo(json.dumps(counts) if as_json else _end(counts))
     return 0 if _adds_up(counts) else 1
 
 
@@ -160,4 +162,31 @@ def _adds_up(counts: State) -> bool:
         counts["taken"] == counts["stored"]
         and counts["stored"] == counts["uploaded"] + counts["pending"] + counts["refused"]
         and counts["hub"] == counts["uploaded"] > 0
+    )
+
+
+def _now(state: State, page: str) -> str:
+    """Tell what the demo does at this moment, in a few calm lines."""
+    (place,) = state["destinations"]
+    good = sum(sensor["status"] == "ok" for sensor in state["sensors"])
+    return "\n".join(
+        [
+            f"pilogger demo   {page}   (Ctrl-C stops)",
+            "",
+            f"  sensors   {good} of {len(state['sensors'])} giving readings",
+            f"  stored    {plural(state['store']['stored'], 'reading')}",
+            f"  queue     {place['pending']:,}",
+            f"  sent      {place['sent']:,}" + (f"   {place['why']}" if place.get("why") else ""),
+        ]
+    )
+
+
+def _end(counts: State) -> str:
+    """Tell what the demo leaves behind."""
+    return (
+        f"{plural(counts['taken'], 'reading')} taken, {counts['stored']:,} stored, "
+        f"{counts['uploaded']:,} sent, {counts['pending']:,} waiting, "
+        f"{counts['refused']:,} refused; the hub holds {counts['hub']:,}.\n"
+        f"Kept in {counts['dir']}: pilogger.db is the logger's store, hub.db the hub's.\n"
+        f"Go on with: pilogger demo --dir {counts['dir']}"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -111,6 +113,47 @@ def test_a_clean_stop_waits_for_no_network(tmp_path: Path, number: int) -> None:
         assert state["running"] is False
         assert state["taken"] == state["store"]["stored"] == state["store"]["readings"]
         assert state["taken"] == len(rig.held(store))
+
+
+def forbid_growing(agent: subprocess.Popen[str]) -> tuple[int, int]:
+    """Let no file of a process grow, as on a full disk; returns the limit to set again."""
+    limit = resource.prlimit(agent.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(agent.pid, resource.RLIMIT_FSIZE, (1, limit[1]))
+    return limit
+
+
+def test_a_full_disk_costs_nothing_while_memory_lasts(tmp_path: Path) -> None:
+    """Samples wait, the status says why, and when there is room again all are stored."""
+    store = tmp_path / "pilogger.db"
+    with rig.agent(rig.configure(tmp_path)) as agent:
+        limit = forbid_growing(agent)
+        rig.eventually(lambda: counts(store)["store"]["waiting"] > 50)
+        trouble = counts(store)["store"]["trouble"]
+        resource.prlimit(agent.pid, resource.RLIMIT_FSIZE, limit)
+        rig.eventually(lambda: counts(store)["store"]["waiting"] == 0)
+        said = rig.stop(agent)
+
+    assert trouble
+    assert said.count("samples wait in memory") == 1
+    assert status.find(store)["taken"] == len(rig.held(store))
+
+
+def test_a_stop_on_a_full_disk_says_what_is_lost(tmp_path: Path) -> None:
+    """The agent ends at once, with 1, a count and no traceback; what was stored is there."""
+    store = tmp_path / "pilogger.db"
+    with rig.agent(rig.configure(tmp_path)) as agent:
+        rig.eventually(lambda: counts(store)["store"]["stored"] > 50)
+        forbid_growing(agent)
+        rig.eventually(lambda: counts(store)["store"]["waiting"] > 50)
+        stored = counts(store)["store"]["stored"]
+        said = rig.stop(agent)
+
+    assert agent.returncode == 1
+    assert "samples could not be stored" in said
+    assert "Traceback" not in said
+    with rig.agent(rig.configure(tmp_path)) as again:
+        rig.stop(again)
+    assert len(rig.held(store)) >= stored
 
 
 def test_a_sensor_that_fails_costs_only_itself(tmp_path: Path) -> None:

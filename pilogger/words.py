@@ -1,0 +1,53 @@
+"""Numbers, sizes and times as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pilogger.sample import Value
+
+UNITS = {"1": "", "Cel": "°C", "[ppm]": "ppm", "[ppb]": "ppb", "By": "bytes", "By/s": "bytes/s"}
+"""UCUM codes that people write otherwise."""
+
+
+def amount(value: Value, unit: str = "1") -> str:
+    """A value with its unit: `21.5 °C`."""
+    shown = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
+    return f"{shown} {UNITS.get(unit, unit)}".strip()
+
+
+def size(count: float) -> str:
+    """A number of bytes: `1.2 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    left = round(seconds)
+    words = []
+    for name, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        if left >= length:
+            words.append(f"{left // length} {name}")
+            left %= length
+    return " ".join(words[:2])
+
+
+def plural(count: int, thing: str) -> str:
+    """`1 reading`, `2,000 readings`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def table(rows: Iterable[Iterable[str]]) -> str:
+    """Align columns with two spaces between them."""
+    cells = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
