@@ -16,6 +16,8 @@ from urllib.parse import quote
 from pilogger.errors import StoreBroken, StoreLocked
 from pilogger.store.schema import migrate
 
+SMALL_CACHE = "PRAGMA cache_size = -512"  # KiB; the kernel has the pages too
+
 
 class Lock:
     """The right to write one store, held by this process until `release`."""
@@ -67,6 +69,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         if mode != "wal":
             raise StoreBroken(f"{path} cannot use a write-ahead log (it stays in mode {mode})")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(SMALL_CACHE)
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         migrate(connection)
@@ -95,6 +98,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
             f"file:{quote(str(path))}?{query}", uri=True, check_same_thread=False
         )
         try:
+            connection.execute(SMALL_CACHE)
             connection.execute("SELECT 1 FROM meta LIMIT 1")
         except sqlite3.Error as error:
             connection.close()

@@ -1,16 +1,17 @@
 """The unsynced journal: what makes kill -9 harmless between two commits.
 
 Every write goes here before it is confirmed, and is in the kernel's hands from then on:
-a killed process loses nothing, only a power cut can. Each line carries a CRC, because
-after a power cut such a file may hold anything. Two files take turns: one is emptied by
-the commit that made it needless, while the other takes what arrives meanwhile.
+a killed process loses nothing, only a power cut can. A line holds the writes of one call,
+all or none, and a CRC, because after a power cut such a file may hold anything. Two files
+take turns: one is emptied by the commit that made it needless, while the other takes what
+arrives meanwhile.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -30,49 +31,51 @@ class Journal:
         self._paths = tuple(beside(store, f"fresh-{n}") for n in (0, 1))
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._fds = [os.open(path, flags, 0o600) for path in self._paths]
+        self._sizes = [os.fstat(fd).st_size for fd in self._fds]
         self._turn = 0
         self._age = 0
 
-    def append(self, writes: Iterable[Write]) -> None:
+    def append(self, writes: Sequence[Write]) -> None:
         """Hand the writes to the kernel, all or none.
 
         Raises:
             OSError: the disk is full or broken; nothing was kept.
         """
-        fd = self._fds[self._turn]
-        size = os.fstat(fd).st_size
-        lines = [] if size else [_line([self._age])]
-        lines += map(_line, writes)
-        data = b"".join(lines)
+        fd, size = self._fds[self._turn], self._sizes[self._turn]
+        data = _line(writes) if size else _line([("age", self._age)]) + _line(writes)
         try:
             if os.write(fd, data) != len(data):
                 raise OSError("the disk is full")
         except OSError:
             os.ftruncate(fd, size)
             raise
+        self._sizes[self._turn] += len(data)
 
     def swap(self) -> None:
         """Let the other file take what comes now, unless a failed commit still needs it."""
-        other = 1 - self._turn
-        if os.fstat(self._fds[other]).st_size == 0:
-            self._turn = other
+        if self._sizes[1 - self._turn] == 0:
+            self._turn = 1 - self._turn
             self._age += 1
 
     def clear(self) -> None:
         """Empty the file that is not taking writes: a commit has made it needless."""
-        os.ftruncate(self._fds[1 - self._turn], 0)
+        self._empty(1 - self._turn)
 
     def replay(self) -> list[Write]:
         """Read what was not cleared, oldest first; a torn or damaged line ends its file."""
-        files = sorted(list(_lines(path)) for path in self._paths)
-        if any(files):
-            self._age = max(lines[0][0] for lines in files if lines) + 1
-        return [tuple(write) for lines in files for write in lines[1:]]
+        files = sorted(lines for path in self._paths if (lines := list(_lines(path))))
+        if files:
+            self._age = files[-1][0][0][1] + 1
+        return [tuple(write) for lines in files for line in lines[1:] for write in line]
 
     def reset(self) -> None:
         """Empty both files."""
-        for fd in self._fds:
-            os.ftruncate(fd, 0)
+        for number in range(len(self._fds)):
+            self._empty(number)
+
+    def _empty(self, number: int) -> None:
+        os.ftruncate(self._fds[number], 0)
+        self._sizes[number] = 0
 
     def close(self, *, remove: bool = False) -> None:
         """Close the files; remove them when all that they held is in the store."""
@@ -83,12 +86,12 @@ class Journal:
                 path.unlink(missing_ok=True)
 
 
-def _line(write: Iterable[Any]) -> bytes:
-    text = encode(list(write)).encode()
+def _line(writes: Sequence[Write]) -> bytes:
+    text = encode(writes).encode()
     return b"%08x %s\n" % (crc32(text), text)
 
 
-def _lines(path: Path) -> Iterator[list[Any]]:
+def _lines(path: Path) -> Iterator[list[list[Any]]]:
     for line in path.read_bytes().split(b"\n"):
         crc, _, text = line.partition(b" ")
         if crc != b"%08x" % crc32(text) or not text:

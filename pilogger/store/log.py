@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -11,7 +12,7 @@ from pilogger import clock as clocks
 from pilogger import epoch
 from pilogger.clock import Clock, Segment, State
 from pilogger.errors import BadValue, StoreBroken
-from pilogger.sample import Sample, check_text, check_value, series_key
+from pilogger.sample import Sample, Value, check_text, check_value, series_key
 from pilogger.store.connection import open_reader
 from pilogger.store.journal import Write
 from pilogger.store.outbox import Outbox
@@ -164,10 +165,10 @@ class Store:
             seen: set[Key] = set()
             writes = [write for write in writes if self._is_new(_key(write), seen)]
         ticket = self.writer.write(writes)
-        self._next += len(samples)
+        first, self._next = self._next, self._next + len(samples)
         self.fresh += writes
         self._keys.update(_key(write) for write in writes if write[5] is not None)
-        readings = sum(len(samples[write[1] - writes[0][1]].values) for write in writes)
+        readings = sum(len(samples[write[1] - first].values) for write in writes)
         self.stored += readings
         return readings, ticket
 
@@ -180,9 +181,8 @@ class Store:
             raise BadValue(
                 f"{sample.sensor} has channels {source.channels}, not {[*sample.values]}"
             )
-        data = encode([value if value is None else check_value(value) for value in values])
         given = None if sample.epoch is None else epoch.pack(sample.epoch)
-        return ("sample", seq, source.id, self.segment.id, sample.boot, given, data)
+        return ("sample", seq, source.id, self.segment.id, sample.boot, given, _json(values))
 
     def _is_new(self, key: Key, seen: set[Key]) -> bool:
         if key[1] is None:
@@ -209,7 +209,8 @@ class Store:
         rows = [write for write in writes if write[0] == "sample"]
         if rows:
             del self.fresh[: len(rows)]
-            self._keys.difference_update(map(_key, rows))
+            if self._keys:
+                self._keys.difference_update(map(_key, rows))
             self.committed = rows[-1][1]
 
     # -- the clock -----------------------------------------------------------------------
@@ -278,6 +279,17 @@ class Store:
             outbox.close()
         self._reader.close()
         self.writer.close([("meta", "next_seq", self._next)])
+
+
+def _json(values: Sequence[Value | None]) -> str:
+    """Write values as a JSON array; most are floats, which the general way would take long for."""
+    return f"[{','.join([_text(value) for value in values])}]"
+
+
+def _text(value: Value | None) -> str:
+    if type(value) is float and isfinite(value):
+        return float.__repr__(value)
+    return "null" if value is None else encode(check_value(value))
 
 
 def _key(write: Write) -> Key:
