@@ -36,11 +36,11 @@ class Sink(NamedTuple):
 
 
 @contextmanager
-def running() -> Iterator[Sink]:
-    """Run a sink on a free port of loopback."""
+def running(port: int = 0) -> Iterator[Sink]:
+    """Run a sink on a port of loopback; 0 takes a free one."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, port), daemon=True)
     process.start()
     try:
         yield Sink(f"http://127.0.0.1:{ours.recv()}")
@@ -49,16 +49,16 @@ def running() -> Iterator[Sink]:
         process.join()
 
 
-def _serve(pipe: Connection) -> None:
+def _serve(pipe: Connection, port: int) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    asyncio.run(_listen(pipe))
+    asyncio.run(_listen(pipe, port))
 
 
-async def _listen(pipe: Connection) -> None:
+async def _listen(pipe: Connection, port: int) -> None:
     loop, counter = asyncio.get_running_loop(), Counter()
     server = await loop.create_server(
-        lambda: Conversation(counter), "127.0.0.1", 0, backlog=BACKLOG
+        lambda: Conversation(counter), "127.0.0.1", port, backlog=BACKLOG
     )
     pipe.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()
