@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from queue import Empty, SimpleQueue
+from threading import Thread
 from time import monotonic
 from typing import Self
 
@@ -19,7 +20,7 @@ from pilogger import __version__
 from pilogger.channel import units
 from pilogger.clock import Clock, SystemClock
 from pilogger.config import SensorSettings, Settings
-from pilogger.errors import PiloggerError
+from pilogger.errors import PiloggerError, StoreError
 from pilogger.recorder import Recorder
 from pilogger.sample import Sample, Value
 from pilogger.scheduler import Probe, Scheduler, Tuning
@@ -49,7 +50,7 @@ class Agent:
         self.scheduler = Scheduler(
             [_probe(sensor) for sensor in settings.sensors],
             self.recorder.put,
-            lambda sensor, channels: self.store.declare(sensor, units(channels)),
+            lambda sensor, channels: self.recorder.declare(sensor, units(channels)),
             self._clock,
         )
         self.uploaders = [
@@ -62,6 +63,9 @@ class Agent:
             for place in settings.destinations
         ]
         self._started = self._clock.wall()
+        self._failure: StoreError | None = None
+        self.complete = False
+        """Whether all that was taken is in the store, and closed; known after the stop."""
         self._status = StatusServer(self.store.path, self.state)
 
     def __enter__(self) -> Self:
@@ -90,27 +94,42 @@ class Agent:
         `drain` is how many seconds the uploaders get to finish; without it nobody waits
         for the network, and what was not sent is sent by the next start.
         """
-        self.scheduler.stop(2.0)
-        self.recorder.stop(2.0)
+        self.scheduler.stop(1.5)
+        self.recorder.stop(1.0)
         if drain:
             for uploader in self.uploaders:
                 uploader.drain(drain)
         for uploader in self.uploaders:
             uploader.ask_to_stop()
-        patience = 0.5
+        until = monotonic() + 0.5
         for uploader in self.uploaders:
-            began = monotonic()
-            uploader.stop(patience)
-            patience = max(0.0, patience - (monotonic() - began))
+            uploader.stop(max(0.0, until - monotonic()))
         self._status.close()
         if self.recorder.waiting:
-            log.error(
-                "%d samples could not be stored: %s", self.recorder.waiting, self.recorder.trouble
-            )
+            why = self.recorder.trouble or "the disk is slow"
+            log.error("%d samples could not be stored: %s", self.recorder.waiting, why)
+        self._close_store()
+
+    def _close_store(self) -> None:
+        """Commit the rest, if the disk is quick; else it is in the journal for the next start."""
+        closing = Thread(target=self._finish, name="close", daemon=True)
+        closing.start()
+        closing.join(1.5)
+        if closing.is_alive():
+            log.warning("the disk is slow: the next start will commit what the journal holds")
+        elif self._failure:
+            raise self._failure
+
+    def _finish(self) -> None:
         try:
-            self.store.remember(LAST_WORDS, json.dumps(self.state() | {"running": False}))
-        finally:
-            self.store.close()
+            try:
+                self.store.remember(LAST_WORDS, json.dumps(self.state() | {"running": False}))
+            finally:
+                self.store.close()
+        except StoreError as error:
+            self._failure = error
+        else:
+            self.complete = not (self.recorder.waiting or self.store.writer.trouble)
 
     def state(self) -> State:
         """Tell how everything is doing, as `pilogger status --json` prints it."""
@@ -185,7 +204,8 @@ def run(settings: Settings) -> None:
         StoreError: the store cannot be opened.
     """
     stop = StopSignal()
-    with Agent(settings):
+    with Agent(settings) as agent:
         stop.wait()
         log.info("stopping")
-    log.info("stopped; everything is stored")
+    if agent.complete:
+        log.info("stopped; everything is stored")

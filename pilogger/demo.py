@@ -6,7 +6,9 @@ HTTP, in the protocol and through the code that any logger uses.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +33,7 @@ from pilogger.words import plural
 DRAIN_S = 2.0
 HUB_STOPS_S = 4.0
 REFRESH_S = 1.0
+PR_SET_PDEATHSIG = 1
 
 
 def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool) -> int:
@@ -46,8 +49,8 @@ def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + duration if duration else None
     with _hub(folder, port) as page:
-        before = _stored(folder / "pilogger.db")
         agent = Agent(_settings(folder, page))
+        before = _stored(folder / "pilogger.db")
         agent.start()
         try:
             with Screen(quiet=as_json) as screen:
@@ -109,29 +112,35 @@ def _settings(folder: Path, hub: str) -> Settings:
 def _hub(folder: Path, port: int) -> Iterator[str]:
     """Run a hub as a process of its own; gives its address."""
     command = [sys.executable, "-m", "pilogger", "hub", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--store", str(folder / "hub.db")],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # Ctrl-C is for the logger first: it still has readings to send
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        if not (line := process.stdout.readline()):
-            raise PiloggerError(f"the hub does not start: {process.stderr.read().strip()}")
-        yield line.split()[-1]
-    finally:
-        process.terminate()
+    with (folder / "hub.log").open("w+") as said:
+        process = subprocess.Popen(
+            [*command, "--store", str(folder / "hub.db")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the logger first: it has readings to send
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - no other thread runs yet
+        )
+        assert process.stdout is not None
         try:
-            process.wait(HUB_STOPS_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
-        process.stderr.close()
+            if not (line := process.stdout.readline()):
+                said.seek(0)
+                raise PiloggerError(f"the hub does not start: {said.read().strip()}")
+            yield line.split()[-1]
+        finally:
+            process.terminate()
+            try:
+                process.wait(HUB_STOPS_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the hub, should the demo be killed; prctl(2)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stored(store: Path) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pilogger.errors import BadValue, StoreError
 from pilogger.sample import Sample
@@ -18,8 +19,15 @@ AT_ONCE = 500
 RETRY_S = 1.0
 
 
+class Declaration(NamedTuple):
+    """The channels that a sensor's next samples have, each with its unit."""
+
+    sensor: str
+    units: Mapping[str, str]
+
+
 class Recorder:
-    """One thread that appends; `put` may be called from any and never blocks.
+    """One thread that appends; `put` and `declare` may be called from any and never block.
 
     While the disk takes nothing, samples wait in memory, the newest `MOST` of them.
     """
@@ -31,7 +39,7 @@ class Recorder:
         """Readings that no store can hold; each was logged."""
         self.trouble = ""
         self._store = store
-        self._samples: deque[Sample] = deque()
+        self._line: deque[Sample | Declaration] = deque()
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -39,17 +47,31 @@ class Recorder:
     @property
     def waiting(self) -> int:
         """Samples that are not in the store yet."""
-        return len(self._samples)
+        return len(self._line)
 
     def start(self) -> None:
         self._thread.start()
 
+    def declare(self, sensor: str, units: Mapping[str, str]) -> None:
+        """Tell the store, in its turn, which channels the sensor's next samples have."""
+        self._line.append(Declaration(sensor, units))
+        self._news.set()
+
     def put(self, sample: Sample) -> None:
         """Take a sample; the oldest one gives way when there are too many."""
-        if len(self._samples) >= MOST:
-            self.dropped += len(self._samples.popleft().values)
-        self._samples.append(sample)
+        if len(self._line) >= MOST:
+            self._drop_oldest()
+        self._line.append(sample)
         self._news.set()
+
+    def _drop_oldest(self) -> None:
+        """Drop the oldest sample; declarations stay, as later samples need them."""
+        item = self._line.popleft()
+        if isinstance(item, Declaration):
+            self._drop_oldest()
+            self._line.appendleft(item)
+        else:
+            self.dropped += len(item.values)
 
     def stop(self, timeout: float) -> None:
         """Store what waits, for at most `timeout` seconds."""
@@ -58,32 +80,55 @@ class Recorder:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stopping.is_set() or self._samples:
+        while not self._stopping.is_set() or self._line:
             self._news.wait()
             self._news.clear()
-            while self._samples:
-                batch = [self._samples.popleft() for _ in range(min(AT_ONCE, len(self._samples)))]
-                if left := self._keep(batch):
-                    self._samples.extendleft(reversed(left))
+            while self._line:
+                if left := self._keep(self._next()):
+                    self._line.extendleft(reversed(left))
                     if self._stopping.wait(RETRY_S):
                         return
 
-    def _keep(self, batch: Sequence[Sample]) -> Sequence[Sample]:
-        """Append them; returns those that the disk did not take."""
+    def _next(self) -> list[Sample] | Declaration:
+        """Take what can be stored at once: some samples, or the declaration before them."""
+        samples: list[Sample] = []
+        while self._line and len(samples) < AT_ONCE:
+            item = self._line.popleft()
+            if isinstance(item, Sample):
+                samples.append(item)
+            elif samples:
+                self._line.appendleft(item)
+                break
+            else:
+                return item
+        return samples
+
+    def _keep(self, what: Sequence[Sample] | Declaration) -> Sequence[Sample | Declaration]:
+        """Store it; returns what the disk did not take."""
         try:
-            self._store.append(batch)
+            if isinstance(what, Declaration):
+                self._store.declare(*what)
+            else:
+                self._store.append(what)
         except BadValue as error:
-            if len(batch) > 1:
-                return [left for sample in batch for left in self._keep([sample])]
-            self.refused += len(batch[0].values)
-            log.warning("%s: %s", batch[0].sensor, error)
+            if isinstance(what, Declaration) or len(what) == 1:
+                self._refuse(what, error)
+            else:
+                return [left for sample in what for left in self._keep([sample])]
         except StoreError as error:
             if not self.trouble:
                 log.error("%s; samples wait in memory", error)  # noqa: TRY400 - one line, no trace
             self.trouble = str(error)
-            return batch
+            return [what] if isinstance(what, Declaration) else what
         else:
             if self.trouble:
                 log.warning("the store takes samples again; %d readings were lost", self.dropped)
             self.trouble = ""
         return ()
+
+    def _refuse(self, what: Sequence[Sample] | Declaration, error: BadValue) -> None:
+        if isinstance(what, Declaration):
+            log.warning("%s: %s", what.sensor, error)
+        else:
+            self.refused += len(what[0].values)
+            log.warning("%s: %s", what[0].sensor, error)

@@ -14,7 +14,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,31 +28,42 @@ State = dict[str, Any]
 """What `pilogger status --json` prints; described in docs/architecture.md."""
 
 ASK_S = 5.0
+PAUSE_S = 0.2
 LAST_WORDS = "status"
 MOST_REASONS = 10
 
 
 class StatusServer:
-    """Answers everyone who connects with one JSON object, then hangs up."""
+    """Answers everyone who connects with one JSON object, then hangs up.
+
+    A logger does not need it: where there can be no socket, that is logged, and it goes on.
+    """
 
     def __init__(self, store: Path, describe: Callable[[], State]) -> None:
         self._path = beside(store, "status")
         self._describe = describe
-        self._path.unlink(missing_ok=True)  # of a killed process: the store's lock is ours
+        self._stopped = threading.Event()
         self._socket = socket.socket(socket.AF_UNIX)
-        with _short(self._path) as address:
-            self._socket.bind(address)
-        self._path.chmod(0o666)
-        self._socket.listen()
         self._thread = threading.Thread(target=self._answer, name="status", daemon=True)
+        try:
+            self._path.unlink(missing_ok=True)  # of a killed process: the store's lock is ours
+            with _short(self._path) as address:
+                self._socket.bind(address)
+            self._path.chmod(0o666)
+        except (OSError, StoreBroken) as error:
+            log.warning("`pilogger status` cannot ask this logger: %s: %s", self._path, error)
+            self._socket.close()
+            return
+        self._socket.listen()
         self._thread.start()
 
     def _answer(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             try:
                 caller, _ = self._socket.accept()
-            except OSError:
-                return
+            except OSError:  # closed, or the process has too many files open for a while
+                self._stopped.wait(PAUSE_S)
+                continue
             with caller:
                 try:
                     caller.settimeout(ASK_S)
@@ -64,10 +75,13 @@ class StatusServer:
 
     def close(self) -> None:
         """Stop answering."""
-        self._path.unlink(missing_ok=True)
-        with closing(self._socket):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(ASK_S)
+        self._stopped.set()
+        if self._thread.is_alive():
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            with closing(self._socket), suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._thread.join(ASK_S)
 
 
 def ask(store: Path) -> State | None:
@@ -125,12 +139,12 @@ GROUP BY series, reason ORDER BY max(seq) DESC LIMIT ?
 
 def disk(store: Path) -> State:
     """Measure the store's files and what is left of the disk, in bytes."""
-    files = (store, beside(store, "wal"))
-    return {
-        "path": str(store),
-        "size": sum(file.stat().st_size for file in files if file.exists()),
-        "free": shutil.disk_usage(store.parent).free,
-    }
+    found: State = {"path": str(store), "size": 0, "free": 0}
+    with suppress(OSError):  # somebody removed the folder
+        found["free"] = shutil.disk_usage(store.parent).free
+        for file in (store, beside(store, "wal")):
+            found["size"] += file.stat().st_size if file.exists() else 0
+    return found
 
 
 def find(store: Path) -> State:

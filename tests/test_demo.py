@@ -10,6 +10,8 @@ from pathlib import Path
 import logger_rig as rig
 import requests
 
+from pilogger import status
+
 KINDS = {"taken", "stored", "uploaded", "pending", "refused", "hub"}
 
 
@@ -70,3 +72,16 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     assert "the hub does not start" in said
     assert str(port) in said
     assert "Traceback" not in said
+
+
+def test_a_killed_demo_can_go_on_in_its_folder(tmp_path: Path) -> None:
+    """Its hub ends with it; the next run adds up, with what the first one had taken."""
+    with rig.process("demo", "--dir", tmp_path) as demo:
+        rig.eventually(lambda: (status.ask(tmp_path / "pilogger.db") or {}).get("taken", 0) > 20)
+        demo.kill()
+        demo.wait()
+    with rig.process("demo", "--for", "2s", "--json", "--dir", tmp_path) as again:
+        said, _ = again.communicate(timeout=60)
+
+    assert again.returncode == 0, said
+    assert last_line(said)["taken"] > 20

@@ -5,6 +5,8 @@ from __future__ import annotations
 import resource
 import signal
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import logger_rig as rig
 import pytest
 
 from pilogger import status
+from pilogger.agent import Agent
+from pilogger.config import load
 
 
 def counts(store: Path) -> status.State:
@@ -205,3 +209,56 @@ def test_a_sensor_that_fails_costs_only_itself(tmp_path: Path) -> None:
     assert "nan" in found["lies"]["error"]
     assert found["hangs"]["status"] == "hung"
     assert {series for series, _, _ in rig.held(store)} == {"good.value"}
+
+
+def test_a_disk_that_is_full_at_the_start_is_a_sentence(tmp_path: Path) -> None:
+    """After kill -9 the journal must be committed: no room for that is no traceback."""
+    config = rig.configure(tmp_path)
+    with rig.agent(config) as agent:
+        rig.eventually(lambda: counts(tmp_path / "pilogger.db")["store"]["stored"] > 20)
+        agent.kill()
+        agent.wait()
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1, -1));"
+        f"sys.argv = ['pilogger', 'run', '--config', {str(config)!r}];"
+        "runpy.run_module('pilogger', run_name='__main__')"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", limited], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert found.returncode == 1
+    assert "cannot be written" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_disk_that_is_too_slow_does_not_hold_up_the_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the last commit cannot take in time is in the journal."""
+    agent = Agent(load(rig.configure(tmp_path)))
+    agent.start()
+    rig.eventually(lambda: agent.store.stored > 20)
+    slow = threading.Event()
+    close = agent.store.close
+    monkeypatch.setattr(agent.store, "close", lambda: slow.wait() and close())
+    agent.stop()
+    complete, said = agent.complete, caplog.text
+    slow.set()
+    rig.eventually(lambda: agent.complete)
+
+    assert not complete
+    assert "the disk is slow" in said
+
+
+def test_a_logger_runs_without_a_socket_for_its_status(tmp_path: Path) -> None:
+    """Something is in its place: that is logged, and readings are taken all the same."""
+    (tmp_path / "pilogger.db-status").mkdir()
+    with rig.process("run", "--config", rig.configure(tmp_path)) as agent:
+        rig.eventually((tmp_path / "pilogger.db").exists)
+        time.sleep(0.5)
+        said = rig.stop(agent)
+
+    assert agent.returncode == 0
+    assert "cannot ask this logger" in said
+    assert status.find(tmp_path / "pilogger.db")["taken"] > 0

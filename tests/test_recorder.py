@@ -88,10 +88,43 @@ def test_memory_is_bounded_and_the_loss_is_counted(
     """Of more than fits the newest are kept."""
     monkeypatch.setattr(recorder, "MOST", 10)
     carrier = Recorder(store)
+    carrier.declare("n", {"": "1"})
     for value in range(25):
         carrier.put(number(value))
     carrier.start()
     carrier.stop(10)
 
-    assert carrier.dropped == 15
-    assert values(store) == list(range(15, 25))
+    assert carrier.dropped == 16
+    assert values(store) == list(range(16, 25))
+
+
+def test_channels_may_change_while_samples_wait(store: Store) -> None:
+    """Each sample is stored under the channels that were declared before it."""
+    carrier = Recorder(store)
+    carrier.declare("air", {"t": "Cel"})
+    carrier.put(Sample("air", {"t": 1}, 0))
+    carrier.declare("air", {"h": "%"})
+    carrier.put(Sample("air", {"h": 2}, 0))
+    carrier.start()
+    carrier.stop(10)
+    store.flush()
+
+    assert [(series, value) for series, _, value in held(store.path)] == [
+        ("air.t", 1),
+        ("air.h", 2),
+    ]
+
+
+def test_a_name_that_cannot_be_held_is_refused(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It costs its own samples only."""
+    carrier = Recorder(store)
+    carrier.declare("nul\0", {"t": "Cel"})
+    carrier.put(Sample("nul\0", {"t": 1}, 0))
+    carrier.put(number(2))
+    carrier.start()
+    carrier.stop(10)
+
+    assert values(store) == [2]
+    assert "NUL" in caplog.text

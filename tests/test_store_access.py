@@ -104,3 +104,28 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
         Store.open(tmp_path / "file" / "x.db", FakeClock())
     with pytest.raises(StoreBroken, match=r"cannot be written .* or set store\.path"):
         Store.open(Path("/proc/x.db"), FakeClock())
+
+
+def test_a_second_name_of_the_file_is_refused(tmp_path: Path) -> None:
+    """Locks go by name: through a hard link two could write."""
+    make(tmp_path / "x.db", 1).close()
+    (tmp_path / "y.db").hardlink_to(tmp_path / "x.db")
+    with pytest.raises(StoreBroken, match="hard link"):
+        Store.open(tmp_path / "y.db", FakeClock())
+
+
+def test_links_that_lead_to_one_another_are_said_so(tmp_path: Path) -> None:
+    """A mistake of the file system is a sentence too."""
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(StoreBroken):
+        Store.open(tmp_path / "a" / "x.db", FakeClock())
+
+
+def test_a_journal_that_cannot_be_opened_is_said_so(tmp_path: Path) -> None:
+    """As after one run by another user."""
+    (tmp_path / "x.db-fresh-0").mkdir()
+    with pytest.raises(StoreBroken, match=r"x\.db-fresh-0"):
+        Store.open(tmp_path / "x.db", FakeClock())
+    (tmp_path / "x.db-fresh-0").rmdir()
+    Store.open(tmp_path / "x.db", FakeClock()).close()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
+from logger_rig import eventually, held
+
+from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
 from pilogger.store import Store
 from pilogger.testing import FakeClock
@@ -140,4 +145,67 @@ def test_small_slews_stay_in_one_segment(tmp_path: Path) -> None:
     store.tend_clock()
 
     assert len(store.segments) == 1
+    store.close()
+
+
+def test_the_clock_may_become_right_between_two_processes(tmp_path: Path) -> None:
+    """The second one begins with a right clock, and corrects what the first one measured."""
+    clock = FakeClock(synced=False)
+    store = opened(tmp_path / "x.db", clock)
+    poll(store, clock, 1)
+    store.close()
+    clock.step_wall(3600)
+    clock.is_synced = True
+    store = opened(tmp_path / "x.db", clock)
+    store.tend_clock()
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert batch.points[0].epoch == "1767229200"
+    store.close()
+
+
+def test_a_power_cut_right_after_the_correction_costs_no_time(tmp_path: Path) -> None:
+    """Nothing is sent with a time that is not on the disk yet."""
+    clock = FakeClock(synced=False)
+    store = opened(tmp_path / "x.db", clock)
+    poll(store, clock, 1)
+    store.flush()
+    clock.step_wall(3600)
+    clock.is_synced = True
+    store.tend_clock()
+    (tmp_path / "after").mkdir()
+    for name in ("x.db", "x.db-wal"):  # what the power left: no journal
+        shutil.copy(tmp_path / name, tmp_path / "after" / name)
+    store.close()
+    store = opened(tmp_path / "after" / "x.db", FakeClock(boot_id="boot-2"))
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert batch.points[0].epoch == "1767229200"
+    store.close()
+
+
+def test_a_full_disk_delays_the_correction_only(tmp_path: Path) -> None:
+    """The keeper of the store goes on, and no sample points to a segment that is not there."""
+    clock = FakeClock(synced=False)
+    store = opened(tmp_path / "x.db", clock)
+    poll(store, clock, 1)
+    fds, store.writer._journal._fds = store.writer._journal._fds, [-1, -1]
+    clock.step_wall(3600)
+    clock.is_synced = True
+    with pytest.raises(StoreBroken):
+        store.tend_clock()
+    store.writer._journal._fds = fds
+    outbox = store.outbox("there")
+    eventually(lambda: outbox.take(10))
+    clock.step_wall(-1800)
+    fds, store.writer._journal._fds = store.writer._journal._fds, [-1, -1]
+    with pytest.raises(StoreBroken):
+        store.tend_clock()
+    store.writer._journal._fds = fds
+    poll(store, clock, 2)
+    store.flush()
+
+    assert [value for _, _, value in held(store.path)] == [1, 2]
     store.close()

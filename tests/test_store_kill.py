@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from logger_rig import eventually, held
 
+from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
 from pilogger.store import Store, open_reader
 from pilogger.store.journal import Journal
@@ -71,7 +75,7 @@ def test_a_killed_writer_loses_nothing_confirmed(tmp_path: Path, durability: flo
 def test_a_torn_or_damaged_journal_gives_what_is_whole(tmp_path: Path) -> None:
     """After a power cut the journal may end anywhere: whole calls count, the rest does not."""
     store = tmp_path / "x.db"
-    journal = Journal(store)
+    journal = Journal(store, "me")
     writes = [("meta", str(n), n) for n in range(5)]
     journal.append(writes[:3])
     journal.append(writes[3:])
@@ -79,14 +83,14 @@ def test_a_torn_or_damaged_journal_gives_what_is_whole(tmp_path: Path) -> None:
     whole = (tmp_path / "x.db-fresh-0").read_bytes()
     for cut in range(len(whole)):
         (tmp_path / "x.db-fresh-0").write_bytes(whole[:cut] + b"\0\0\0")
-        again = Journal(store)
+        again = Journal(store, "me")
         lines = whole[:cut].count(b"\n")  # the first is the age of the file
         assert again.replay() == writes[: (0, 0, 3, 5)[lines]]
         again.close()
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0x10
     (tmp_path / "x.db-fresh-0").write_bytes(flipped)
-    again = Journal(store)
+    again = Journal(store, "me")
 
     assert len(again.replay()) < len(writes)
     again.close()
@@ -94,14 +98,14 @@ def test_a_torn_or_damaged_journal_gives_what_is_whole(tmp_path: Path) -> None:
 
 def test_both_journal_files_are_replayed_in_order(tmp_path: Path) -> None:
     """Killed during a commit, the older file comes first."""
-    journal = Journal(tmp_path / "x.db")
+    journal = Journal(tmp_path / "x.db", "me")
     journal.append([("meta", "a", 1)])
     journal.swap()
     journal.append([("meta", "a", 2)])
     journal.swap()  # refused: the other file is still needed
     journal.append([("meta", "a", 3)])
     journal.close()
-    again = Journal(tmp_path / "x.db")
+    again = Journal(tmp_path / "x.db", "me")
 
     assert again.replay() == [("meta", "a", 1), ("meta", "a", 2), ("meta", "a", 3)]
     again.close()
@@ -128,3 +132,100 @@ def test_a_failed_commit_keeps_everything(tmp_path: Path) -> None:
     assert not store.writer.trouble
     store.close()
     assert not list(tmp_path.glob("*fresh*"))
+
+
+def test_a_commit_that_fails_costs_and_doubles_nothing(tmp_path: Path) -> None:
+    """With no durability window, too: what is in the journal is taken, and committed later."""
+    store = Store.open(tmp_path / "x.db", FakeClock(), durability=0)
+    store.declare("n", {"": "1"})
+    store.writer.connection.execute("PRAGMA query_only = ON")
+    taken = store.append([Sample("n", {"": 1}, 0)])
+    with pytest.raises(StoreBroken):
+        store.flush()
+    store.writer.connection.execute("PRAGMA query_only = OFF")
+    store.append([Sample("n", {"": 2}, 0)])
+
+    assert taken == 1
+    assert [value for _, _, value in held(store.path)] == [1, 2]
+    store.close()
+
+
+def test_the_journal_of_another_store_is_kept_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file was deleted to start anew, the journal was not: its readings are not mixed in."""
+    path = tmp_path / "x.db"
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), "60"], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    for file in tmp_path.glob("x.db*"):
+        if "fresh" not in file.name:
+            file.unlink()
+    store = Store.open(path, FakeClock())
+    store.close()
+
+    assert held(path) == []
+    assert "belongs to another store" in caplog.text
+    assert list(tmp_path.glob("*-of-another-store-*"))
+
+
+def test_a_journal_from_the_past_turns_nothing_back(tmp_path: Path) -> None:
+    """A power cut can bring an old journal back: numbers, cursors and spans stay where they are."""
+    path = tmp_path / "x.db"
+    store = Store.open(path, FakeClock())
+    name = store.writer.connection.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()[0]
+    store.writer.write([("reserve", 900_000), ("held", "d", 1, 500), ("destination", "d", 9, 8, 7)])
+    store.close()
+    stale = Journal(path, name)
+    stale.append([("reserve", 100), ("held", "d", 1, 50), ("destination", "d", 2, 2, 0)])
+    stale.close()
+    store = Store.open(path, FakeClock())
+    ask = store.writer.connection.execute
+    found = [
+        ask("SELECT value >= 900000 FROM meta WHERE key = 'next_seq'").fetchone(),
+        ask("SELECT * FROM held").fetchone(),
+        ask("SELECT * FROM destination").fetchone(),
+    ]
+    store.close()
+
+    assert found == [(1,), ("d", 1, 500), ("d", 9, 8, 7)]
+
+
+def test_what_is_confirmed_during_the_close_is_kept(tmp_path: Path) -> None:
+    """A thread that goes on appending is refused from a moment on; nothing before it is lost."""
+    store = Store.open(tmp_path / "x.db", FakeClock(), durability=60)
+    store.declare("n", {"": "1"})
+    confirmed = 0
+    started = threading.Event()
+
+    def append() -> None:
+        nonlocal confirmed
+        with suppress(StoreBroken):
+            while True:
+                store.append([Sample("n", {"": confirmed}, 0)])
+                confirmed += 1
+                started.set()
+
+    thread = threading.Thread(target=append)
+    thread.start()
+    started.wait()
+    store.close()
+    thread.join()
+
+    assert [value for _, _, value in held(store.path)] == list(range(confirmed))
+
+
+def test_a_store_that_is_removed_while_it_is_written_is_trouble(tmp_path: Path) -> None:
+    """Nobody would see what is logged to a file without a name."""
+    store = Store.open(tmp_path / "x.db", FakeClock())
+    (tmp_path / "x.db").unlink()
+    eventually(lambda: store.writer.trouble)
+    trouble = store.writer.trouble
+    store.close()
+
+    assert "x.db was removed or replaced" in trouble

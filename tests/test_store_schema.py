@@ -104,7 +104,7 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> No
     path = tmp_path / "notes.txt"
     path.write_text("my notes, which are longer than a hundred bytes " * 20)
     before = path.read_bytes()
-    with pytest.raises(StoreBroken, match="is no store that can be written"):
+    with pytest.raises(StoreBroken, match="is no store: file is not a database"):
         Store.open(path, FakeClock())
 
     assert path.read_bytes() == before

@@ -62,6 +62,6 @@ async def _bad_value(_: Request, error: Exception) -> Response:
 
 
 async def _no_store(_: Request, error: Exception) -> Response:
-    """5xx makes every client keep its readings and try again."""
-    log.error("%s", error)
+    """5xx makes every client keep its readings and try again; the store logs its own trouble."""
+    log.debug("%s", error)
     return PlainTextResponse("the hub cannot store anything now; try again later", 503)

@@ -92,6 +92,7 @@ class InitialState:
             [Sample(event.key, {"": event.value}, now, event.epoch, bucket) for event in events],
             once=True,
         )
+        self._store.flush()
         return mistakes
 
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 from pilogger.errors import StoreBroken, StoreLocked
 from pilogger.store.schema import migrate
@@ -40,8 +42,9 @@ class Lock:
                 f"{store} is being written by another pilogger (process {holder}): "
                 "stop it, or set another store.path"
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: then nobody learns who it is, that is all
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         os.close(self._fd)
@@ -59,6 +62,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
         StoreBroken: it is no database, or cannot be written safely.
         StoreNewer: a newer pilogger wrote it.
     """
+    if path.exists() and path.stat().st_nlink > 1:
+        raise StoreBroken(f"{path} has another name (a hard link): two could write it; remove one")
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
@@ -75,11 +80,22 @@ def open_writer(path: Path) -> sqlite3.Connection:
         migrate(connection)
     except sqlite3.Error as error:
         connection.close()
-        raise StoreBroken(f"{path} is no store that can be written: {error}") from error
+        what = "cannot be written" if isinstance(error, sqlite3.OperationalError) else "is no store"
+        raise StoreBroken(f"{path} {what}: {error}") from error
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def identity(connection: sqlite3.Connection) -> str:
+    """Return the id that a store got when it was made; its journal repeats it."""
+    row = connection.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
+    if row is None:
+        row = (uuid4().hex,)
+        connection.execute("INSERT INTO meta VALUES ('id', ?)", row)
+    found: str = row[0]
+    return found
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -10,13 +10,17 @@ arrives meanwhile.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from pilogger.store.connection import beside
+
+log = logging.getLogger("pilogger.store")
 
 Write = tuple[Any, ...]
 """One idempotent write: its name in `pilogger.store.writer.WRITES`, then its parameters."""
@@ -25,9 +29,10 @@ encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Journal:
-    """Two append-only files beside the store."""
+    """Two append-only files beside the store, for the one that has this identity."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, identity: str) -> None:
+        self._identity = identity
         self._paths = tuple(beside(store, f"fresh-{n}") for n in (0, 1))
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._fds = [os.open(path, flags, 0o600) for path in self._paths]
@@ -42,7 +47,9 @@ class Journal:
             OSError: the disk is full or broken; nothing was kept.
         """
         fd, size = self._fds[self._turn], self._sizes[self._turn]
-        data = _line(writes) if size else _line([("age", self._age)]) + _line(writes)
+        data = _line(writes)
+        if not size:
+            data = _line([("journal", self._age, self._identity)]) + data
         try:
             if os.write(fd, data) != len(data):
                 raise OSError("the disk is full")
@@ -62,11 +69,29 @@ class Journal:
         self._empty(1 - self._turn)
 
     def replay(self) -> list[Write]:
-        """Read what was not cleared, oldest first; a torn or damaged line ends its file."""
-        files = sorted(lines for path in self._paths if (lines := list(_lines(path))))
+        """Read what was not cleared, oldest first; a torn or damaged line ends its file.
+
+        A file of another store (this one's was deleted, or a backup put in its place) is
+        kept aside: its numbers mean other things here.
+        """
+        files = []
+        for number, path in enumerate(self._paths):
+            lines = list(_lines(path))
+            if lines and lines[0][0][2] != self._identity:
+                self._keep_aside(number)
+            elif lines:
+                files.append(lines)
+        files.sort()
         if files:
             self._age = files[-1][0][0][1] + 1
         return [tuple(write) for lines in files for line in lines[1:] for write in line]
+
+    def _keep_aside(self, number: int) -> None:
+        path = self._paths[number]
+        aside = path.with_name(f"{path.name}-of-another-store-{time.time_ns()}")
+        aside.write_bytes(path.read_bytes())
+        self._empty(number)
+        log.error("%s belongs to another store than the one beside it; kept as %s", path, aside)
 
     def reset(self) -> None:
         """Empty both files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -18,7 +19,7 @@ from pilogger.store.journal import Write
 from pilogger.store.outbox import Outbox
 from pilogger.store.writer import Writer
 
-RESERVE = 65_536
+RESERVE = 16_384
 STEP_US = 50_000  # a clock that moved by more was set, not slewed
 
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -54,6 +55,7 @@ class Store:
         """Readings appended by this process."""
         self._durability = durability
         self._keys: set[Key] = set()
+        self._right: int | None = None  # an offset that is on its way to the disk
         self._outboxes: list[Outbox] = []
         self.writer = Writer(self.path, durability, self._forget)
         self.lock = self.writer.lock
@@ -76,8 +78,8 @@ class Store:
         """
         try:
             path.resolve().parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreBroken(f"{path.parent} cannot be made: {error.strerror}") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to one another
+            raise StoreBroken(f"{path.parent} cannot be made: {error}") from error
         return cls(path, clock, durability)
 
     def _load(self) -> None:
@@ -143,34 +145,37 @@ class Store:
 
         With `once`, a sample whose epoch override and values are already there is left out.
 
+        Whoever must know that they are on the disk calls `flush` then.
+
         Raises:
-            BadValue: a value cannot be held; no sample of this call was stored.
-            StoreBroken: the disk took nothing; no sample of this call was stored.
+            BadValue: a value cannot be held; no sample of this call was taken.
+            StoreBroken: the disk took nothing; no sample of this call was taken.
         """
         while True:
             with self.lock:
                 if self._next + len(samples) <= self._ceiling:
-                    readings, ticket = self._append(samples, once)
+                    readings = self._append(samples, once)
                     break
             self._reserve(len(samples))
         if readings:
             self._wake()
         if not self._durability:
-            self.writer.wait(ticket)
+            with suppress(StoreBroken):  # they are taken all the same, and tried again
+                self.writer.flush()
         return readings
 
-    def _append(self, samples: Sequence[Sample], once: bool) -> tuple[int, int]:
+    def _append(self, samples: Sequence[Sample], once: bool) -> int:
         writes = [self._row(sample, seq) for seq, sample in enumerate(samples, self._next)]
         if once:
             seen: set[Key] = set()
             writes = [write for write in writes if self._is_new(_key(write), seen)]
-        ticket = self.writer.write(writes)
+        self.writer.write(writes)
         first, self._next = self._next, self._next + len(samples)
         self.fresh += writes
         self._keys.update(_key(write) for write in writes if write[5] is not None)
         readings = sum(len(samples[write[1] - first].values) for write in writes)
         self.stored += readings
-        return readings, ticket
+        return readings
 
     def _row(self, sample: Sample, seq: int) -> Write:
         source = self._current.get((sample.bucket, sample.sensor))
@@ -199,8 +204,8 @@ class Store:
         """Reserve numbers on the disk; waits for it, once in many thousand samples."""
         with self.lock:
             ceiling = self._next + count + RESERVE
-            ticket = self.writer.write([("meta", "next_seq", ceiling)])
-        self.writer.wait(ticket)
+            self.writer.write([("reserve", ceiling)])
+        self.writer.flush()
         with self.lock:
             self._ceiling = max(self._ceiling, ceiling)
 
@@ -217,34 +222,44 @@ class Store:
 
     def _begin_segment(self) -> None:
         state: State = "synced" if self.clock.synced() else "unsynced"
-        self.segment = Segment(
+        segment = Segment(
             len(self.segments) + 1,
             self.clock.boot_id,
             self.clock.boot(),
             clocks.offset(self.clock),
             state,
         )
-        self.writer.write([("segment", *self.segment)])
-        self.segments[self.segment.id] = self.segment
+        self.writer.write([("segment", *segment)])
+        self.segment = self.segments[segment.id] = segment
 
     def tend_clock(self) -> None:
         """Correct this boot's segments when the clock became right; follow a step with a new one.
 
         Called every second; costs a few microseconds and writes only when something changed.
         """
+        boot = self.clock.boot_id
         with self.lock:
-            if self.segment.state != "unsynced":
-                if abs(clocks.offset(self.clock) - self.segment.offset) > STEP_US:
-                    self._begin_segment()
+            moved = abs(clocks.offset(self.clock) - self.segment.offset) > STEP_US
+            if self.segment.state != "unsynced" and moved:
+                self._begin_segment()
+            wrong = [
+                segment
+                for segment in self.segments.values()
+                if segment.boot_id == boot and segment.state == "unsynced"
+            ]
+            if not wrong or not self.clock.synced():
                 return
-            if not self.clock.synced():
-                return
-            boot, right = self.clock.boot_id, clocks.offset(self.clock)
-            self.writer.write([("correct", right, boot)])
-            for id, segment in self.segments.items():
-                if segment.boot_id == boot and segment.state == "unsynced":
-                    self.segments[id] = segment._replace(offset=right, state="synced")
+            if self._right is None:
+                self._right = clocks.offset(self.clock)
+                self.writer.write([("correct", self._right, boot)])
+            right = self._right
+        self.writer.flush()  # nothing leaves with a time that a power cut could take back
+        with self.lock:
+            for segment in wrong:
+                right_one = segment._replace(offset=right, state="synced")
+                self.segments[segment.id] = right_one
             self.segment = self.segments[self.segment.id]
+            self._right = None
         self._wake()
 
     # -- samples out, and the end --------------------------------------------------------
@@ -278,7 +293,7 @@ class Store:
         for outbox in self._outboxes:
             outbox.close()
         self._reader.close()
-        self.writer.close([("meta", "next_seq", self._next)])
+        self.writer.close()
 
 
 def _json(values: Sequence[Value | None]) -> str:

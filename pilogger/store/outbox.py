@@ -197,9 +197,10 @@ class Outbox:
 def count_pending(db: Connection, name: str, cursor: int, newest: int = 2**63 - 1) -> int:
     """Count the stored readings that a destination has not settled: beyond its cursor, or held."""
     (found,) = db.execute(
-        "SELECT count(*) FROM sample, json_each(sample.data) AS item"
-        " WHERE item.type <> 'null' AND seq <= :newest AND (seq > :cursor OR EXISTS"
-        " (SELECT 1 FROM held WHERE destination = :name AND seq BETWEEN first AND last))",
+        "SELECT (SELECT count(*) FROM sample, json_each(data) AS item"
+        "  WHERE item.type <> 'null' AND seq > :cursor AND seq <= :newest)"
+        " + (SELECT count(*) FROM held JOIN sample ON seq BETWEEN first AND last,"
+        "  json_each(data) AS item WHERE destination = :name AND item.type <> 'null')",
         {"newest": newest, "cursor": cursor, "name": name},
     ).fetchone()
     return int(found)

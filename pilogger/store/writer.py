@@ -1,7 +1,9 @@
 """The one hand that writes a store: journal first, then commits in groups.
 
 Every change is a *write*: the name of one of the statements below and its parameters.
-All are idempotent, so replaying a journal that was partly committed changes nothing.
+All are idempotent, so replaying a journal that was partly committed changes nothing, and
+none turns back what only moves forward, so a journal that a power cut brought back from the
+past does no harm.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
 from pilogger.errors import StoreBroken
-from pilogger.store.connection import Lock, open_writer
+from pilogger.store.connection import Lock, identity, open_writer
 from pilogger.store.journal import Journal, Write
 
 log = logging.getLogger("pilogger.store")
@@ -29,12 +32,14 @@ WRITES = {
     "segment": "INSERT OR IGNORE INTO segment VALUES (?, ?, ?, ?, ?)",
     "correct": """UPDATE segment SET "offset" = ?, state = 'synced'"""
     " WHERE boot_id = ? AND state = 'unsynced'",
-    # A journal that a power cut brought back from the past must not turn a cursor back.
     "destination": "INSERT INTO destination VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
     " SET seq = excluded.seq, sent = excluded.sent, refused = excluded.refused"
     " WHERE excluded.seq >= destination.seq",
     "set_aside": "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
-    "held": "INSERT OR REPLACE INTO held VALUES (?, ?, ?)",
+    "held": "INSERT INTO held VALUES (?, ?, ?) ON CONFLICT (destination, first) DO UPDATE"
+    " SET last = max(last, excluded.last)",
+    "reserve": "INSERT INTO meta VALUES ('next_seq', ?) ON CONFLICT (key) DO UPDATE"
+    " SET value = max(value, excluded.value)",
     "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?)",
 }
 
@@ -51,36 +56,43 @@ class Writer:
     ) -> None:
         self.path = path
         self.durability = durability
-        self._on_commit = on_commit
         self.lock = threading.RLock()
         """Guards what is not yet committed; never held while the disk is waited for."""
-        self.trouble = ""
-        """Why the last commit failed; empty while all is well."""
+        self._failure = ""
+        self._missing = ""
+        self._on_commit = on_commit
         self._commit = threading.Lock()
         self._waiting: list[Write] = []
         self._since = 0.0
-        self._given = 0
-        self._committed = 0
+        self._closed = False
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._guard = Lock(path)
         try:
             self.connection = open_writer(path)
-            self._journal = Journal(path)
+            self._file = path.stat()
+            self._journal = Journal(path, identity(self.connection))
             self._transaction(self._journal.replay())
             self._journal.reset()
-        except BaseException:
+        except BaseException as error:
             self._guard.release()
+            if isinstance(error, sqlite3.Error | OSError):
+                raise StoreBroken(f"{path} cannot be written: {error}") from error
             raise
 
-    def write(self, writes: Sequence[Write]) -> int:
-        """Take writes; when this returns they survive kill -9. Returns a ticket for `wait`.
+    @property
+    def trouble(self) -> str:
+        """Why nothing reaches the disk, or nobody can see it; empty while all is well."""
+        return self._failure or self._missing
+
+    def write(self, writes: Sequence[Write]) -> None:
+        """Take writes; when this returns they survive kill -9.
 
         Raises:
             StoreBroken: the disk took nothing, or the store was closed; nothing is kept.
         """
         with self.lock:
-            if self._stopped.is_set():
+            if self._closed:
                 raise StoreBroken(f"{self.path} is closed")
             try:
                 self._journal.append(writes)
@@ -89,42 +101,33 @@ class Writer:
             if not self._waiting:
                 self._since = time.monotonic()
             self._waiting += writes
-            self._given += len(writes)
-            return self._given
-
-    def wait(self, ticket: int) -> None:
-        """Return when the writes of this ticket are on the disk; callers share one commit."""
-        with self._commit:
-            if self._committed < ticket:
-                self._flush()
 
     def flush(self) -> None:
-        """Commit everything that was taken so far.
+        """Commit everything that was taken so far; threads that ask together share a commit.
 
         Raises:
             StoreBroken: the disk refused; everything is kept and tried again.
         """
         with self._commit:
-            self._flush()
-
-    def _flush(self) -> None:
-        with self.lock:
-            if not self._waiting:
-                return
-            writes, self._waiting = self._waiting, []
-            self._journal.swap()
-        try:
-            self._transaction(writes)
-        except sqlite3.Error as error:
             with self.lock:
-                self._waiting = writes + self._waiting
-            self.trouble = str(error)
-            raise StoreBroken(f"{self.path} cannot be written: {error}") from error
-        self.trouble = ""
-        with self.lock:
-            self._committed += len(writes)
-            self._journal.clear()
-            self._on_commit(writes)
+                if not self._waiting:
+                    return
+                writes, self._waiting = self._waiting, []
+                self._journal.swap()
+            try:
+                self._transaction(writes)
+            except BaseException as error:
+                with self.lock:
+                    self._waiting = writes + self._waiting
+                if not isinstance(error, sqlite3.Error):
+                    raise
+                self._failure = f"{self.path} cannot be written: {error}"
+                raise StoreBroken(self._failure) from error
+            with self.lock:
+                self._on_commit(writes)
+                with suppress(OSError):  # then it is replayed, which changes nothing
+                    self._journal.clear()
+            self._failure = ""
 
     def _transaction(self, writes: Sequence[Write]) -> None:
         execute = self.connection.execute
@@ -144,33 +147,52 @@ class Writer:
         self._thread.start()
 
     def _run(self, tick: Callable[[], None]) -> None:
+        """Go on, whatever happens: without this thread nothing would reach the disk."""
         window = self.durability or IDLE_WINDOW_S
-        retry_at = 0.0
-        pause = min(TICK_S, window)
-        while not self._stopped.wait(pause):
-            now = time.monotonic()
-            due = max(self._since + window, retry_at)
-            if self._waiting and now >= due:
-                was = self.trouble
-                try:
+        due = 0.0
+        while not self._stopped.wait(min(TICK_S, max(due - time.monotonic(), 0.01))):
+            was = self.trouble
+            try:
+                if self._waiting and time.monotonic() >= max(due, self._since + window):
+                    due = time.monotonic() + RETRY_S
                     self.flush()
-                    if was:
-                        log.warning("the store can be written again")
-                except StoreBroken as error:
-                    retry_at = now + RETRY_S
-                    if not was:
-                        log.error("%s; keeping everything and trying again", error)  # noqa: TRY400
-            tick()
-            left = self._since + window - time.monotonic() if self._waiting else TICK_S
-            pause = min(TICK_S, max(left, 0.01))
+                self._look_for_the_file()
+                tick()
+            except StoreBroken:
+                pass  # told below
+            except Exception:
+                log.exception("the store's keeper met a bug, and goes on")
+            if self.trouble and not was:
+                log.error("%s; keeping everything and trying again", self.trouble)
+            elif was and not self.trouble:
+                log.warning("the store can be written again")
+            due = max(due, self._since + window) if self._waiting else due
+
+    def _look_for_the_file(self) -> None:
+        """See whether the open file is still the one that its name leads to."""
+        try:
+            found = self.path.stat()
+            same = (found.st_dev, found.st_ino) == (self._file.st_dev, self._file.st_ino)
+        except OSError:
+            same = False
+        lost = f"{self.path} was removed or replaced: stop pilogger, or what it logs now is lost"
+        self._missing = "" if same else lost
 
     def close(self, last: Sequence[Write] = ()) -> None:
-        """Commit everything, with `last` at the end; let go of the file."""
-        if self._stopped.is_set():
-            return
+        """Commit everything, with `last` at the end; let go of the file.
+
+        Raises:
+            StoreBroken: the disk refused; the journal keeps it for the next start.
+        """
+        with self.lock:
+            if self._closed:
+                return
+            try:
+                self.write(last)
+            finally:
+                self._closed = True
         clean = False
         try:
-            self.write(last)
             self.flush()
             clean = True
         finally:
