@@ -46,7 +46,7 @@ clean:
 
 # One environment; a stamp for each set of packages that is in it.
 
-.venv/bin/python:
+.venv/ready:
 	@command -v $(PYTHON) >/dev/null || \
 		{ echo "pilogger needs Python 3.11 or newer: sudo apt install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -54,10 +54,11 @@ clean:
 		       "Say make PYTHON=python3.11, or: sudo apt install python3.11-venv"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python cannot make environments here: sudo apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(PIP) install --upgrade 'pip>=25.1'
+	@touch $@
 
-.venv/demo: .venv/bin/python pyproject.toml
+.venv/demo: .venv/ready pyproject.toml
 	$(PIP) install --editable '.[hub]'
 	@touch $@
 
@@ -69,7 +70,7 @@ clean:
 	$(PIP) install --group lint
 	@touch $@
 
-.venv/package: .venv/bin/python
+.venv/package: .venv/ready
 	$(PIP) install build
 	@touch $@
 

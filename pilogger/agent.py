@@ -28,6 +28,7 @@ from pilogger.status import LAST_WORDS, State, StatusServer, disk
 from pilogger.stopping import StopSignal
 from pilogger.store import Store
 from pilogger.uploader import Uploader
+from pilogger.words import plural
 
 log = logging.getLogger("pilogger")
 
@@ -77,16 +78,13 @@ class Agent:
 
     def start(self) -> None:
         """Start from the end of the line, so that nothing is taken that cannot go on."""
+        sensors, places = len(self.settings.sensors), len(self.uploaders)
+        what = f"{plural(sensors, 'sensor')} to {self.store.path}"
+        log.info("logging %s, for %s", what, plural(places, "destination"))
         for uploader in self.uploaders:
             uploader.start()
         self.recorder.start()
         self.scheduler.start()
-        log.info(
-            "logging %d sensors to %s, for %d destinations",
-            len(self.settings.sensors),
-            self.store.path,
-            len(self.uploaders),
-        )
 
     def stop(self, drain: float = 0.0) -> None:
         """Stop polling, store everything, let go; within 5 seconds and the drain.

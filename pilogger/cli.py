@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,7 @@ class Pilogger(click.Group):
 @click.version_option(__version__, message="pilogger %(version)s")
 def main() -> None:
     """Log sensors: every reading arrives, once, with its own time."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see __main__
 
 
 config_option = click.option(
@@ -126,7 +130,9 @@ def read(sensor: str, config: Path | None, as_json: bool) -> None:
     from pilogger.agent import read_once
     from pilogger.config import load
 
-    values, units = read_once(load(_config(config)), sensor)
+    # The reason is said once, at the end; a driver that prints must not disturb the answer.
+    with _without_warnings(), redirect_stdout(sys.stderr):
+        values, units = read_once(load(_config(config)), sensor)
     click.echo(json.dumps(values) if as_json else tell.sample(values, units))
 
 
@@ -160,8 +166,8 @@ def status(config: Path | None, store: Path | None, as_json: bool) -> None:
 def hub(host: str, port: int, store: Path) -> None:
     """Run a hub: the other end, with a live page.
 
-    The account comes from PILOGGER_HUB_ACCESS_KEY and PILOGGER_HUB_SECRET; without one
-    the hub listens on loopback only and takes any access key.
+    The account's access key comes from PILOGGER_HUB_ACCESS_KEY; without one the hub
+    listens on loopback only and takes any access key.
     """
     hub = _extra("pilogger.hub")
     _log_to_stderr()
@@ -206,6 +212,15 @@ def _extra(module: str) -> Any:
         raise PiloggerError(
             f"{error.name} is not installed: pip install 'pilogger[hub]'"
         ) from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _log_to_stderr() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ DRAIN_S = 2.0
 HUB_STOPS_S = 4.0
 REFRESH_S = 1.0
 PR_SET_PDEATHSIG = 1
+ACCESS_KEY = "PILOGGER_HUB_ACCESS_KEY"
 
 
 def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool) -> int:
@@ -45,9 +47,13 @@ def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool
         PiloggerError: the hub or the store does not start.
     """
     stop = StopSignal()
+    os.environ["no_proxy"] = "127.0.0.1"
     folder = folder.resolve() if folder else Path(mkdtemp(prefix="pilogger-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + duration if duration else None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PiloggerError(f"{folder} cannot be made: {error.strerror}") from error
+    end = None if duration is None else time.monotonic() + duration
     with _hub(folder, port) as page:
         agent = Agent(_settings(folder, page))
         before = _stored(folder / "pilogger.db")
@@ -55,7 +61,7 @@ def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool
         try:
             with Screen(quiet=as_json) as screen:
                 while not stop.wait(_pause(end)):
-                    if end and time.monotonic() >= end:
+                    if end is not None and time.monotonic() >= end:
                         break
                     screen.show(_now(agent.state(), page))
         finally:
@@ -111,13 +117,16 @@ def _settings(folder: Path, hub: str) -> Settings:
 @contextmanager
 def _hub(folder: Path, port: int) -> Iterator[str]:
     """Run a hub as a process of its own; gives its address."""
-    command = [sys.executable, "-m", "pilogger", "hub", "--port", str(port)]
+    # -P: a file uuid.py in the present folder is not meant.
+    command = [sys.executable, "-P", "-m", "pilogger", "hub", "--port", str(port)]
+    environment = {name: text for name, text in os.environ.items() if name != ACCESS_KEY}
     with (folder / "hub.log").open("w+") as said:
         process = subprocess.Popen(
             [*command, "--store", str(folder / "hub.db")],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=said,
+            env=environment,  # an open hub, whatever account another one has
             text=True,
             start_new_session=True,  # Ctrl-C is for the logger first: it has readings to send
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - no other thread runs yet
@@ -160,10 +169,19 @@ def _account(folder: Path, taken: int, page: str) -> State:
         "uploaded": place["sent"],
         "pending": place["pending"],
         "refused": place["refused"],
-        "hub": requests.get(f"{page}/api/health", timeout=5).json()["readings"],
+        "hub": _held(page),
         "dir": str(folder),
         "page": page,
     }
+
+
+def _held(page: str) -> int | None:
+    """Ask the hub how many readings it holds; None if it does not answer."""
+    try:
+        answer = requests.get(f"{page}/api/health", timeout=5)
+        return int(answer.json()["readings"])
+    except (requests.RequestException, ValueError, KeyError):
+        return None
 
 
 def _adds_up(counts: State) -> bool:
@@ -192,10 +210,12 @@ def _now(state: State, page: str) -> str:
 
 def _end(counts: State) -> str:
     """Tell what the demo leaves behind."""
+    found = counts["hub"]
+    hub = "the hub does not answer" if found is None else f"the hub holds {found:,}"
     return (
         f"{plural(counts['taken'], 'reading')} taken, {counts['stored']:,} stored, "
         f"{counts['uploaded']:,} sent, {counts['pending']:,} waiting, "
-        f"{counts['refused']:,} refused; the hub holds {counts['hub']:,}.\n"
+        f"{counts['refused']:,} refused; {hub}.\n"
         f"Kept in {counts['dir']}: pilogger.db is the logger's store, hub.db the hub's.\n"
-        f"Go on with: pilogger demo --dir {counts['dir']}"
+        f"Go on with: {sys.argv[0]} demo --dir {counts['dir']}"
     )

@@ -83,7 +83,7 @@ def _from_file(file: Path) -> type:
     sys.modules[spec.name] = module  # annotations are looked up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a stranger's file may raise anything
+    except (Exception, SystemExit) as error:  # a stranger's file may raise anything
         del sys.modules[spec.name]
         raise UnknownDriver(f"{file} cannot be imported: {error!r}") from error
     return _only_driver(module, file)

@@ -106,7 +106,7 @@ def read(store: Path) -> State:
     with closing(open_reader(store)) as reader:
         row = reader.execute("SELECT value FROM meta WHERE key = ?", [LAST_WORDS]).fetchone()
         last: State = json.loads(row[0]) if row else {}
-        held = {place["name"]: place.get("held", "") for place in last.get("destinations", ())}
+        before = {place["name"]: place for place in last.get("destinations", ())}
         places = reader.execute("SELECT name, seq, sent, refused FROM destination").fetchall()
         destinations = [
             {
@@ -114,7 +114,8 @@ def read(store: Path) -> State:
                 "sent": sent,
                 "refused": refused,
                 "pending": count_pending(reader, name, seq),
-                "held": held.get(name, ""),
+                "held": before.get(name, {}).get("held", ""),
+                "at_stop": before.get(name, {}).get("why", ""),
                 "reasons": [
                     f"{key} ({times} times): {reason}"
                     for times, key, reason in reader.execute(REASONS, [name, MOST_REASONS])

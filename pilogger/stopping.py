@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, waited for like any other event."""
+"""SIGTERM, SIGINT and SIGHUP, waited for like any other event."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import signal
 
 
 class StopSignal:
-    """Catches SIGTERM and SIGINT from now on; `wait` returns when one came.
+    """Catches them from now on; `wait` returns when one came.
+
+    SIGHUP is a terminal that was closed: as good a reason to end cleanly as any.
 
     The handler only writes to a pipe: a lock taken in a signal handler can be one that
     the interrupted code already holds.
@@ -16,7 +18,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._caught)
 
     def _caught(self, *_: object) -> None:

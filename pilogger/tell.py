@@ -21,7 +21,9 @@ def status(state: State) -> str:
     """Tell a state of `pilogger.status` in words."""
     store = state["store"]
     lines = [_head(state), ""]
-    lines += [_sensor(sensor) for sensor in state.get("sensors", ())]
+    sensors = state.get("sensors", ())
+    width = max((len(sensor["id"]) for sensor in sensors), default=0) + 2
+    lines += [_sensor(sensor, width) for sensor in sensors]
     lines += ["", _store(store), *_clock(state), ""]
     lines += [line for place in state["destinations"] for line in destination(place)]
     return "\n".join(lines).strip()
@@ -32,19 +34,19 @@ def _head(state: State) -> str:
         for_ = span(state["asked"] - state["started"])
         return f"{state['device']}: running for {for_} (process {state['process']})"
     if "asked" not in state:
-        return "not running; it did not come to a clean stop yet"
+        return "not running; it was killed, and the next start stores what its journal holds"
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state["asked"]))
     return f"{state['device']}: not running; the last clean stop was at {when}"
 
 
-def _sensor(sensor: Mapping[str, Any]) -> str:
+def _sensor(sensor: Mapping[str, Any], width: int) -> str:
     counts = [plural(sensor["readings"], "reading")]
     if failed := sum(sensor["failures"].values()):
         counts.append(f"{failed:,} failed")
     if sensor["skipped"]:
         counts.append(f"{sensor['skipped']:,} skipped")
-    line = f"  {sensor['id']:<14}{sensor['status']:<9}{', '.join(counts)}"
-    return f"{line}\n  {'':<14}{sensor['error']}" if sensor["status"] in TROUBLED else line
+    line = f"  {sensor['id']:<{width}}{sensor['status']:<9}{', '.join(counts)}"
+    return f"{line}\n  {'':<{width}}{sensor['error']}" if sensor["status"] in TROUBLED else line
 
 
 TROUBLED = {"failing", "hung"}
@@ -86,6 +88,8 @@ def destination(place: Mapping[str, Any]) -> list[str]:
     if why := place.get("why"):
         lines.append(f"    {place['outcome']} for {span(place['lasting'])}: {why}")
         lines.append(f"    next try in {span(place['retry_in'])}")
+    if why := place.get("at_stop"):
+        lines.append(f"    when it stopped: {why}")
     if held := place.get("held"):
         lines.append(f"    held back: {held}")
     lines += [f"    refused {reason}" for reason in place.get("reasons", ())]

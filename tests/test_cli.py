@@ -193,6 +193,45 @@ def test_help_and_version() -> None:
         assert "Usage: " in said.output
 
 
+def test_a_pipe_is_no_config(folder: Path) -> None:
+    """Nobody is waited for."""
+    os.mkfifo(folder / "pipe.yaml")
+
+    assert "pipe.yaml:1:1: cannot be read: it is a pipe" in pilogger("check", "pipe.yaml").stderr
+
+
+def test_a_driver_file_that_exits_is_a_mistake(folder: Path) -> None:
+    """It ends nobody but itself."""
+    (folder / "drivers").mkdir()
+    (folder / "drivers" / "exits.py").write_text("import sys; sys.exit(3)")
+    (folder / "exits.yaml").write_text("driver_dirs: [drivers]\nsensors: {a: {driver: exits}}")
+    said = pilogger("check", "exits.yaml")
+
+    assert said.exit_code == 2
+    assert "SystemExit(3)" in said.stderr
+    assert "bme280" in pilogger("drivers", "--dir", "drivers").output
+
+
+def test_what_a_driver_prints_does_not_disturb_the_answer(folder: Path) -> None:
+    """Standard output holds the sample, and nothing else."""
+    (folder / "drivers").mkdir()
+    (folder / "drivers" / "prints.py").write_text(
+        "from typing import Annotated, NamedTuple\n"
+        "from pilogger.channel import Channel\n"
+        "class Reading(NamedTuple):\n"
+        "    level: Annotated[float, Channel('m')]\n"
+        "class Driver:\n"
+        "    def read(self) -> Reading:\n"
+        "        print('hello')\n"
+        "        return Reading(1.5)\n"
+    )
+    (folder / "prints.yaml").write_text("driver_dirs: [drivers]\nsensors: {a: {driver: prints}}")
+    said = pilogger("read", "a", "--config", "prints.yaml", "--json")
+
+    assert json.loads(said.stdout) == {"level": 1.5}
+    assert "hello" in said.stderr
+
+
 def test_a_bad_duration_is_a_usage_error() -> None:
     """The demo takes the durations of a config."""
     said = pilogger("demo", "--for", "10 s")

@@ -9,6 +9,8 @@ import pytest
 from config_rig import mistake, mistakes
 
 from pilogger.config import load, loads
+from pilogger.config.parser import Unresolved
+from pilogger.config.secrets import Secrets
 from pilogger.errors import ConfigError
 
 TEXT = "sensors: {air: {driver: bme280}}\ndevice: !secret name\n"
@@ -92,9 +94,19 @@ def test_a_file_of_someone_else_is_told_apart_too(
 ) -> None:
     """The usual reason: sudo wrote it."""
     file = write(tmp_path, "name: x\n", mode=0)
+    secrets = Secrets(tmp_path)
     request.getfixturevalue("not_root")
+    with pytest.raises(Unresolved):
+        secrets.resolve("!secret", "name")
 
-    assert mistake(TEXT, tmp_path) == f"{file}:1:1: cannot be read: Permission denied"
+    assert list(map(str, secrets.mistakes)) == [f"{file}:1:1: cannot be read: Permission denied"]
+
+
+def test_a_pipe_is_no_secrets_file(tmp_path: Path) -> None:
+    """Nobody is waited for."""
+    os.mkfifo(tmp_path / "secrets.yaml", 0o600)
+
+    assert "it is a pipe or a device" in mistake(TEXT, tmp_path)
 
 
 def test_a_credential_that_cannot_be_read_is_told(tmp_path: Path, credentials: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -57,6 +58,39 @@ def test_ctrl_c_stops_cleanly_and_says_what_was_kept(tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert rig.held(tmp_path / "hub.db")
     assert not list(tmp_path.glob("*-fresh-*"))
+
+
+def test_a_demo_of_no_time_ends_at_once(tmp_path: Path) -> None:
+    """Nothing was sent, and so it was no success; but everything is counted."""
+    with rig.process("demo", "--for", "0s", "--json", "--dir", tmp_path) as demo:
+        said, _ = demo.communicate(timeout=30)
+
+    assert last_line(said)["taken"] == last_line(said)["stored"]
+    assert "Traceback" not in said
+
+
+def test_a_hub_that_died_is_told_with_the_counts(tmp_path: Path) -> None:
+    """What the logger stored is accounted for all the same."""
+    with rig.process("demo", "--for", "4s", "--dir", tmp_path) as demo:
+        rig.eventually(lambda: (status.ask(tmp_path / "pilogger.db") or {}).get("taken", 0) > 5)
+        os.kill(int((tmp_path / "hub.db-lock").read_text()), signal.SIGKILL)
+        said, _ = demo.communicate(timeout=60)
+
+    assert demo.returncode == 1
+    assert "the hub does not answer" in said
+    assert f"Kept in {tmp_path}" in said
+    assert "Traceback" not in said
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    """As `run` and `hub` say it."""
+    (tmp_path / "file").touch()
+    with rig.process("demo", "--dir", tmp_path / "file" / "x") as demo:
+        said, _ = demo.communicate(timeout=30)
+
+    assert demo.returncode == 1
+    assert "cannot be made" in said
+    assert "Traceback" not in said
 
 
 def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:

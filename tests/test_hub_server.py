@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import subprocess
@@ -118,6 +119,7 @@ def test_a_store_that_fails_makes_clients_wait(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """503: they keep their readings; the reason goes to the log, not to strangers."""
+    caplog.set_level(logging.DEBUG, "pilogger.hub")
     with Hub("127.0.0.1", 0, tmp_path / "hub.db") as hub:
         hub.store.close()
         answer = requests.post(f"{hub.url}/api/events?bucketKey=b", json=EVENT, timeout=10)

@@ -66,7 +66,7 @@ def test_a_killed_agent_is_not_running(tmp_path: Path) -> None:
     assert (tmp_path / "pilogger.db-status").exists()
     assert state["running"] is False
     assert state["destinations"][0]["name"] == "hub"
-    assert "did not come to a clean stop" in tell.status(state)
+    assert "it was killed" in tell.status(state)
     with rig.agent(config) as again:
         assert (status.ask(store) or {})["running"] is True
         rig.stop(again)
@@ -99,7 +99,7 @@ def test_a_running_agent_in_words(tmp_path: Path) -> None:
         rig.stop(agent)
 
     assert "rig: running for " in words
-    assert "s0            ok" in words
+    assert "s0  ok" in words
     assert "a power cut can take the last 10 s" in words
     assert "clock  right" in words
     assert "next try in" in words

@@ -2,6 +2,7 @@
 
     document   plain values that remember where they stood
     parser     YAML text -> a document
+    files      opened only if they are files
     secrets    what `!secret` and `!env` stand for
     paths      relative ones start at the config's folder
     durations  `500ms`, `10s`, `5m` -> seconds

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pilogger.config.document import plain
+from pilogger.config.files import open_file
 from pilogger.config.parser import LARGEST, parse
 from pilogger.config.reader import Reader
 from pilogger.config.secrets import Secrets
@@ -22,7 +23,7 @@ def load(path: Path | str) -> Settings:
     """
     name = str(path)
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             data = file.read(LARGEST + 1)
     except FileNotFoundError:
         why = "there is no such file"

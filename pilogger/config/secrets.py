@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pilogger.config.document import Document
+from pilogger.config.files import open_file
 from pilogger.config.names import meant
 from pilogger.config.parser import LARGEST, Unresolved, parse
 from pilogger.errors import Mistake
@@ -60,7 +61,7 @@ class Secrets:
     def _read(self, name: str) -> dict[str, str | None]:
         """Read the secrets file; an entry that is no text is None and told of."""
         try:
-            with self.file.open("rb") as file:
+            with open_file(self.file) as file:
                 private = not os.fstat(file.fileno()).st_mode & OTHERS
                 document = parse(file.read(LARGEST + 1), str(self.file), _no_tags)
         except FileNotFoundError:

@@ -109,7 +109,7 @@ class Card {
     };
     return new uPlot({
       ...this.size(),
-      padding: [8, 8, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: {
         y: false, drag: { x: false, y: false }, sync: { key: "page", scales: ["x", null] },
