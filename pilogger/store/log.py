@@ -297,14 +297,14 @@ class Store:
 
 
 def _json(values: Sequence[Value | None]) -> str:
-    """Write values as a JSON array; most are floats, which the general way would take long for."""
-    return f"[{','.join([_text(value) for value in values])}]"
-
-
-def _text(value: Value | None) -> str:
-    if type(value) is float and isfinite(value):
-        return float.__repr__(value)
-    return "null" if value is None else encode(check_value(value))
+    """Write values as a JSON array; most are floats, and need not go the general way."""
+    texts = [
+        repr(value)
+        if type(value) is float and isfinite(value)
+        else encode(value if value is None else check_value(value))
+        for value in values
+    ]
+    return f"[{','.join(texts)}]"
 
 
 def _key(write: Write) -> Key:

@@ -134,7 +134,7 @@ class Writer:
         execute("BEGIN IMMEDIATE")
         try:
             for name, group in groupby(writes, key=itemgetter(0)):
-                self.connection.executemany(WRITES[name], (write[1:] for write in group))
+                self.connection.executemany(WRITES[name], [write[1:] for write in group])
             execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
