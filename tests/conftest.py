@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -33,16 +34,15 @@ def pins() -> Iterator[gpio.PinBus]:
 
 
 @pytest.fixture
-def public_path(tmp_path: Path) -> Path:
-    """A folder that any user of the machine can enter and read."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    return tmp_path
+def public_path() -> Iterator[Path]:
+    """A folder that any user of the machine can enter and read; pytest's own are private."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture
-def not_root(public_path: Path) -> Iterator[None]:
+def not_root() -> Iterator[None]:
     """Be a user whom file modes stop; root becomes nobody for a while."""
     if os.geteuid() == 0:
         os.seteuid(NOBODY)
