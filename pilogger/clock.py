@@ -1,31 +1,30 @@
 """The clock seam: boot time is measured, wall time is derived.
 
-Samples are stamped with CLOCK_BOOTTIME, which never steps. A *clock segment* is a span
-of boot time with one offset to wall time; when the clock first becomes right, correcting
-the segment corrects every reading in it. Intervals and deadlines use the monotonic clock.
+Samples are stamped with CLOCK_BOOTTIME, which never steps. Wall time is boot time plus an
+offset, which `pilogger.store.segments` keeps and corrects. Intervals and deadlines use the
+monotonic clock.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+from pilogger import kernel
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SYNC_FILE = "PILOGGER_SYNC_FILE"
 TRIES = 5
-MAXERROR_US = 16_000_000  # above it the kernel's time counts as unsynchronised
-
-State = Literal["unsynced", "synced", "estimated"]
 
 
 class Clock(Protocol):
     """Everything that pilogger asks of time."""
 
     boot_id: str
+    source: str
+    """Who says whether it is right: `ntp` or `system`."""
 
     def monotonic(self) -> float:
         """Seconds for intervals, back-off and deadlines; never steps."""
@@ -43,15 +42,13 @@ class Clock(Protocol):
         """Whether that belief is known to be right."""
         ...
 
+    def error(self) -> int | None:
+        """Microseconds that the belief may err, while it is right; None if nobody says."""
+        ...
 
-class Segment(NamedTuple):
-    """A span of boot time; wall time = `offset` + boot time, both in microseconds."""
-
-    id: int
-    boot_id: str
-    started: int
-    offset: int
-    state: State
+    def frequency(self) -> int:
+        """Parts per billion by which the kernel lets all clocks run faster than the crystal."""
+        ...
 
 
 def offset(clock: Clock) -> int:
@@ -77,12 +74,14 @@ class SystemClock:
     """The clocks of this machine.
 
     With `trust="ntp"` the time is right when the kernel says that it is disciplined,
-    by whichever service; with `trust="system"` it always counts as right.
+    by whichever service; with `trust="system"` it always counts as right. Test machines,
+    which no NTP reaches, name a file that exists when the time is right.
     """
 
     def __init__(self, trust: Literal["ntp", "system"] = "ntp") -> None:
         self.boot_id = BOOT_ID.read_text().strip()
-        self.synced: Callable[[], bool] = _always if trust == "system" else _sync_source()
+        self.source: str = trust
+        self._injected = os.environ.get(SYNC_FILE)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -93,32 +92,14 @@ class SystemClock:
     def wall(self) -> int:
         return time.time_ns() // 1000
 
+    def synced(self) -> bool:
+        if self.source == "system":
+            return True
+        return Path(self._injected).exists() if self._injected else kernel.discipline().synced
 
-def _always() -> bool:
-    return True
+    def error(self) -> int | None:
+        found = kernel.discipline()
+        return found.error if self.source == "ntp" and found.synced else None
 
-
-def _sync_source() -> Callable[[], bool]:
-    """Ask the kernel, or a file that test machines set: it exists when time is right."""
-    injected = os.environ.get(SYNC_FILE)
-    return Path(injected).exists if injected else kernel_synced
-
-
-class _Timex(ctypes.Structure):
-    """The head of struct timex (adjtimex(2)); the kernel fills 208 bytes at most."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("rest", ctypes.c_byte * 256),
-    )
-
-
-def kernel_synced() -> bool:
-    """Ask adjtimex(2), as systemd's timedated does: works for timesyncd, chrony and ntpd."""
-    timex = _Timex()
-    if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex)) < 0:
-        return False
-    return bool(timex.maxerror < MAXERROR_US)
+    def frequency(self) -> int:
+        return kernel.discipline().frequency

@@ -33,7 +33,8 @@ class Point(NamedTuple):
     """One reading on its way out: a series, its epoch as exact number text, a value.
 
     `seq` is the place of its sample in the store; with the series it names the reading
-    for ever, so a batch that is sent again is the same batch.
+    for ever, so a batch that is sent again is the same batch. `estimated` says that its
+    clock was never right, so that its epoch is about right at best.
     """
 
     seq: int
@@ -41,6 +42,7 @@ class Point(NamedTuple):
     epoch: str
     value: Value
     bucket: int | None = None
+    estimated: bool = False
 
 
 def series_key(sensor: str, channel: str) -> str:

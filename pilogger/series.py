@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from pilogger import epoch
 from pilogger.sample import Value, series_key
+from pilogger.store.schema import WALL
 
 SAMPLES = 20_000
 POINTS = 500
@@ -100,8 +101,8 @@ LEFT JOIN bucket ON bucket.id = source.bucket
 WHERE coalesce(bucket.account, '') = ?
 """
 
-ROWS = """
-SELECT sample.source, sample.epoch, segment."offset" + sample.boot, sample.data
+ROWS = f"""
+SELECT sample.source, sample.epoch, {WALL}, sample.data
 FROM sample
 JOIN segment ON segment.id = sample.segment
 """

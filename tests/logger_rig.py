@@ -17,6 +17,7 @@ from typing import Any
 from pilogger import epoch, status
 from pilogger.sample import series_key
 from pilogger.store import open_reader
+from pilogger.store.schema import WALL
 
 PATIENCE_S = 30.0
 
@@ -45,6 +46,7 @@ def process(*arguments: object, **environment: str) -> Iterator[subprocess.Popen
     """Run `pilogger ...`; it is killed at the end if it still runs."""
     running = subprocess.Popen(
         [sys.executable, "-m", "pilogger", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -72,10 +74,10 @@ def hub(store: Path, port: int, **environment: str) -> Iterator[subprocess.Popen
 
 
 @contextmanager
-def agent(config: Path) -> Iterator[subprocess.Popen[str]]:
+def agent(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Run the agent of a config; waits until it answers for its status."""
     store = config.parent / "pilogger.db"
-    with process("run", "--config", config) as running:
+    with process("run", "--config", config, **environment) as running:
         eventually(lambda: running.poll() is not None or status.ask(store))
         assert running.poll() is None, running.stdout and running.stdout.read()
         yield running
@@ -119,7 +121,7 @@ def held(store: Path) -> list[Held]:
     found = []
     with closing(open_reader(store)) as reader:
         rows = reader.execute(
-            'SELECT sensor, channels, segment."offset" + boot, epoch, data FROM sample'
+            f"SELECT sensor, channels, {WALL}, epoch, data FROM sample"
             " JOIN source ON source.id = source JOIN segment ON segment.id = segment ORDER BY seq"
         )
         for sensor, channels, derived, override, data in rows:

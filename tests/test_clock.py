@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pilogger import clock
+from pilogger import clock, kernel
 from pilogger.testing import FakeClock
 
 
@@ -58,7 +58,7 @@ def test_the_kernel_is_asked_for_its_sync_state(monkeypatch: pytest.MonkeyPatch)
     """adjtimex answers, and agrees with what its status bits say on a free-running machine."""
     monkeypatch.delenv(clock.SYNC_FILE, raising=False)
 
-    assert clock.SystemClock("ntp").synced() is clock.kernel_synced()
+    assert clock.SystemClock("ntp").synced() is kernel.discipline().synced
 
 
 def test_boot_time_is_what_the_kernel_counts() -> None:

@@ -11,6 +11,8 @@ from logger_rig import eventually, held
 from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
 from pilogger.store import Store
+from pilogger.store.connection import identity
+from pilogger.store.journal import Journal
 from pilogger.testing import FakeClock
 
 
@@ -208,4 +210,89 @@ def test_a_full_disk_delays_the_correction_only(tmp_path: Path) -> None:
     store.flush()
 
     assert [value for _, _, value in held(store.path)] == [1, 2]
+    store.close()
+
+
+def test_a_step_between_two_looks_is_not_mistaken_for_the_truth(tmp_path: Path) -> None:
+    """The clock is asked whether it is right, is set by hand, and only then read."""
+
+    class Hasty(FakeClock):
+        hand = 0.0
+
+        def synced(self) -> bool:
+            was = super().synced()
+            if self.hand:
+                self.set_wall(self.hand)
+                self.hand = 0.0
+            return was
+
+    clock = Hasty()
+    store = opened(tmp_path / "x.db", clock)
+    clock.hand = 3600
+    store.tend_clock()
+    poll(store, clock, 1)
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert batch.points[0].epoch == "1767225600"
+    assert len(store.segments) == 1
+    store.close()
+
+
+def test_a_late_sample_belongs_to_the_segment_of_its_stamp(tmp_path: Path) -> None:
+    """A sample may wait in memory while the clock is set."""
+    clock = FakeClock()
+    store = opened(tmp_path / "x.db", clock)
+    late = Sample("n", {"": 1}, clock.boot())
+    clock.advance(1)
+    clock.step_wall(3600)
+    store.tend_clock()
+    store.append([late])
+    poll(store, clock, 2)
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert [p.epoch for p in batch.points] == ["1767225600", "1767229201"]
+    store.close()
+
+
+def test_who_says_so_and_since_when(tmp_path: Path) -> None:
+    """Before the clock is right nobody does; then since the moment it became right."""
+    clock = FakeClock(synced=False)
+    store = opened(tmp_path / "x.db", clock)
+    before = store.sync()
+    clock.advance(60)
+    clock.ntp()
+    store.tend_clock()
+    clock.advance(60)
+
+    assert before == {"source": "", "confirmed": False, "since": None, "error": None}
+    right = {"source": "ntp", "confirmed": True, "since": 1_767_225_660.0, "error": 0.01}
+    assert store.sync() == right
+    clock.set_wall(3600)
+    store.tend_clock()
+    assert store.sync() == right | {"confirmed": False, "error": None}
+    store.close()
+
+
+def test_a_journal_of_the_version_before_is_understood(tmp_path: Path) -> None:
+    """pilogger was killed, then upgraded: what it knew of its clock is not lost."""
+    path = tmp_path / "x.db"
+    store = opened(path, FakeClock(boot_id="boot-0"))
+    journal_of = identity(store.writer.connection)
+    store.close()
+    journal = Journal(path, journal_of)
+    journal.append(
+        [
+            ("segment", 2, "boot-1", 100_000_000, 0, "unsynced"),
+            ("sample", 1, 1, 2, 101_000_000, None, "[1]"),
+            ("correct", 1_700_000_000_000_000, "boot-1"),
+        ]
+    )
+    journal.close()
+    store = opened(path, FakeClock(boot_id="boot-2"))
+    batch = store.outbox("there").take(10)
+
+    assert batch is not None
+    assert batch.points[0].epoch == "1700000101"
     store.close()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pilogger.bus import Kind
 from pilogger.config.durations import Window
 from pilogger.config.paths import File
+from pilogger.config.web import WebAddress
 
 
 class Options(Mapping[str, Any]):
@@ -67,9 +68,16 @@ class ClockSettings:
     Options:
         trust: ntp waits until the kernel says that its clock is synchronised; system takes
             the time as it is: for a machine with a clock chip, or without a network.
+        unsynced: is for readings of a start that ended before the clock was right, so that
+            their time is an estimate: hold keeps them here, send-marked sends them marked
+            as estimated, drop sets them aside.
+        http_date: is a web server to ask for the time, to about a second, while NTP does not
+            come, as in https://example.org; it asks none by default.
     """
 
     trust: Literal["ntp", "system"] = "ntp"
+    unsynced: Literal["hold", "send-marked", "drop"] = "hold"
+    http_date: WebAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)

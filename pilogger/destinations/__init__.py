@@ -65,7 +65,10 @@ class Destination(Protocol):
     """The most readings in one batch."""
 
     def send(self, points: Sequence[Point]) -> Outcome:
-        """Send them, all or none; blocks at most for its own deadlines."""
+        """Send them, all or none; blocks at most for its own deadlines.
+
+        Those that are `estimated` are marked, as well as the protocol can.
+        """
         ...
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from pilogger.sample import Point
 
 SUCCESS = frozenset({200, 201, 202, 204})
 NOT_IN_A_KEY = frozenset(":\"'")  # the service's documentation, "buckets"
+MARK_KEY = "pilogger.clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,9 @@ class InitialState:
         base_url: where the service is; a hub's is like http://hub.local:8080.
         batch: the most readings in one request, 1 to 10000. The service takes 1 MB, its
             smaller plans 10 events.
+
+    An event has no room for a mark, so for readings whose time is an estimate an event
+    `pilogger.clock` of the same epoch goes before them and says "estimated".
 
     Raises:
         BadValue: for an option that no request could carry.
@@ -83,6 +87,13 @@ class InitialState:
         for point in points:
             if len(point.series) > wire.MAX_KEY:
                 return Refused(f"a key has at most {wire.MAX_KEY} characters")
+        if marks := _marks(points):
+            marked = self._deliver(marks)
+            if not isinstance(marked, Accepted):
+                return marked
+        return self._deliver(points)
+
+    def _deliver(self, points: Sequence[Point]) -> Outcome:
         body = wire.encode_events(points)
         for _ in range(2):
             if trouble := self._make_bucket():
@@ -118,6 +129,12 @@ class InitialState:
 
     def _post(self, path: str, body: bytes) -> Answer | Wait:
         return self.http.post(self._url + path, body, self._headers)
+
+
+def _marks(points: Sequence[Point]) -> list[Point]:
+    """Make the events that say of which moments the time is an estimate."""
+    moments = {point.epoch: point.seq for point in points if point.estimated}
+    return [Point(seq, MARK_KEY, epoch, "estimated") for epoch, seq in moments.items()]
 
 
 def _is_success(answer: Answer) -> bool:

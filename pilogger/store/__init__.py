@@ -6,6 +6,15 @@ everyone else. The tables are described in `pilogger.store.schema`.
 
 from pilogger.store.connection import beside, open_reader
 from pilogger.store.log import Store
-from pilogger.store.outbox import Batch, Outbox, SetAside, count_pending
+from pilogger.store.outbox import Batch, Outbox, Policy, SetAside, count_pending
 
-__all__ = ["Batch", "Outbox", "SetAside", "Store", "beside", "count_pending", "open_reader"]
+__all__ = [
+    "Batch",
+    "Outbox",
+    "Policy",
+    "SetAside",
+    "Store",
+    "beside",
+    "count_pending",
+    "open_reader",
+]

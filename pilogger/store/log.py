@@ -9,18 +9,17 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-from pilogger import clock as clocks
 from pilogger import epoch
-from pilogger.clock import Clock, Segment, State
+from pilogger.clock import Clock
 from pilogger.errors import BadValue, StoreBroken
 from pilogger.sample import Sample, Value, check_text, check_value, series_key
 from pilogger.store.connection import open_reader
 from pilogger.store.journal import Write
-from pilogger.store.outbox import Outbox
+from pilogger.store.outbox import Outbox, Policy
+from pilogger.store.segments import Segments, Sync
 from pilogger.store.writer import Writer
 
 RESERVE = 16_384
-STEP_US = 50_000  # a clock that moved by more was set, not slewed
 
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -53,17 +52,16 @@ class Store:
         self.fresh: list[Write] = []
         self.stored = 0
         """Readings appended by this process."""
-        self._durability = durability
         self._keys: set[Key] = set()
-        self._right: int | None = None  # an offset that is on its way to the disk
         self._outboxes: list[Outbox] = []
         self.writer = Writer(self.path, durability, self._forget)
         self.lock = self.writer.lock
         try:
             self._load()
             self._reader = open_reader(self.path)
+            self.tend_clock()
         except BaseException:
-            self.writer.close()
+            self.writer.close([("meta", "next_seq", self._next)])
             raise
         self.writer.start(self.tend_clock)
 
@@ -90,10 +88,6 @@ class Store:
         """The newest sample that is in the file."""
         self._next: int = max(last + 1, meta.get("next_seq", 1))
         self._ceiling = self._next
-        self.segments = {
-            row[0]: Segment(*row)
-            for row in query('SELECT id, boot_id, started, "offset", state FROM segment')
-        }
         self.buckets = {
             (account, key): (id, name)
             for id, account, key, name in query("SELECT id, account, key, name FROM bucket")
@@ -103,7 +97,8 @@ class Store:
         self._known: dict[tuple[object, ...], Source] = {}
         for id, bucket, sensor, names, units in query("SELECT * FROM source ORDER BY id"):
             self._remember(id, bucket, sensor, tuple(json.loads(names)), units)
-        self._begin_segment()
+        rows = query("SELECT * FROM segment ORDER BY id").fetchall()
+        self.segments = Segments(self.clock, rows, self.writer.write, self._newest)
         self._reserve(0)
 
     # -- who gives samples ---------------------------------------------------------------
@@ -159,7 +154,7 @@ class Store:
             self._reserve(len(samples))
         if readings:
             self._wake()
-        if not self._durability:
+        if not self.writer.durability:
             with suppress(StoreBroken):  # they are taken all the same, and tried again
                 self.writer.flush()
         return readings
@@ -187,7 +182,8 @@ class Store:
                 f"{sample.sensor} has channels {source.channels}, not {[*sample.values]}"
             )
         given = None if sample.epoch is None else epoch.pack(sample.epoch)
-        return ("sample", seq, source.id, self.segment.id, sample.boot, given, _json(values))
+        segment = self.segments.at(sample.boot)
+        return ("sample", seq, source.id, segment, sample.boot, given, _json(values))
 
     def _is_new(self, key: Key, seen: set[Key]) -> bool:
         if key[1] is None:
@@ -220,55 +216,50 @@ class Store:
 
     # -- the clock -----------------------------------------------------------------------
 
-    def _begin_segment(self) -> None:
-        state: State = "synced" if self.clock.synced() else "unsynced"
-        segment = Segment(
-            len(self.segments) + 1,
-            self.clock.boot_id,
-            self.clock.boot(),
-            clocks.offset(self.clock),
-            state,
-        )
-        self.writer.write([("segment", *segment)])
-        self.segment = self.segments[segment.id] = segment
-
     def tend_clock(self) -> None:
-        """Correct this boot's segments when the clock became right; follow a step with a new one.
+        """Follow the clock, and correct what is known better now; see `Segments.tend`."""
+        with self.lock:
+            better = self.segments.tend()
+        if better:
+            self.writer.flush()  # no longer than that can a power cut take it back
+            self._wake()
 
-        Called every second; costs a few microseconds and writes only when something changed.
-        """
-        boot = self.clock.boot_id
+    def tell_time(self, offset: int) -> None:
+        """Hear wall time minus boot time, in microseconds, for while the clock is not right."""
         with self.lock:
-            moved = abs(clocks.offset(self.clock) - self.segment.offset) > STEP_US
-            if self.segment.state != "unsynced" and moved:
-                self._begin_segment()
-            wrong = [
-                segment
-                for segment in self.segments.values()
-                if segment.boot_id == boot and segment.state == "unsynced"
-            ]
-            if not wrong or not self.clock.synced():
-                return
-            if self._right is None:
-                self._right = clocks.offset(self.clock)
-                self.writer.write([("correct", self._right, boot)])
-            right = self._right
-        self.writer.flush()  # nothing leaves with a time that a power cut could take back
+            self.segments.tell(offset)
+        self.tend_clock()
+
+    def sync(self) -> Sync:
+        """Tell how well the clock is known."""
         with self.lock:
-            for segment in wrong:
-                right_one = segment._replace(offset=right, state="synced")
-                self.segments[segment.id] = right_one
-            self.segment = self.segments[self.segment.id]
-            self._right = None
-        self._wake()
+            return self.segments.sync()
+
+    def _newest(self, segment: int) -> int | None:
+        """Find the boot time of the last sample of a segment of an earlier process."""
+        found = self._reader.execute(
+            "SELECT segment, boot FROM sample WHERE segment <= ? ORDER BY seq DESC LIMIT 1",
+            [segment],
+        ).fetchone()
+        return found[1] if found and found[0] == segment else None
 
     # -- samples out, and the end --------------------------------------------------------
 
-    def outbox(self, destination: str, *, start: Literal["now", "all"] = "all") -> Outbox:
-        """Open a destination's way out; a new one begins `now`, or with `all` that is stored."""
-        outbox = Outbox(self, destination, start)
+    def outbox(
+        self, destination: str, *, start: Literal["now", "all"] = "all", unsynced: Policy = "hold"
+    ) -> Outbox:
+        """Open a destination's way out; a new one begins `now`, or with `all` that is stored.
+
+        `unsynced` is what becomes of readings whose clock was never right.
+        """
+        outbox = Outbox(self, destination, start, unsynced)
         self._outboxes.append(outbox)
         return outbox
+
+    def forget(self, outbox: Outbox) -> None:
+        """Let go of an outbox that nobody uses any more; its destination's cursor stays."""
+        self._outboxes.remove(outbox)
+        outbox.close()
 
     def _wake(self) -> None:
         for outbox in tuple(self._outboxes):
@@ -293,7 +284,7 @@ class Store:
         for outbox in self._outboxes:
             outbox.close()
         self._reader.close()
-        self.writer.close()
+        self.writer.close([("meta", "next_seq", self._next)])
 
 
 def _json(values: Sequence[Value | None]) -> str:

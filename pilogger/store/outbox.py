@@ -2,7 +2,8 @@
 
 Everything up to the cursor is settled: accepted, set aside because the destination will
 never take it, or held because its clock was never right. Readings are taken from the
-order of arrival, so one series always leaves in order, oldest first.
+order of arrival, so one series always leaves in order, oldest first. What was held goes
+before all else, once its time is estimated and the policy lets it go.
 """
 
 from __future__ import annotations
@@ -19,9 +20,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pilogger import epoch
 from pilogger.sample import Point
 from pilogger.store.connection import open_reader
+from pilogger.store.journal import Write
+from pilogger.store.segments import Standing
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
+
+Policy = Literal["hold", "send-marked", "drop"]
+"""What becomes of readings whose clock was never right, when their time is estimated."""
+
+NEVER_RIGHT = "its clock was never right, and clock.unsynced is drop"
+HELD = "readings of earlier starts wait, as their clock was never right (clock.unsynced is hold)"
+LATER = "readings of earlier starts wait until the clock is right and their time is estimated"
 
 Row = tuple[Any, ...]
 """A row of `sample`: seq, source, segment, boot, epoch, data."""
@@ -44,17 +54,24 @@ class SetAside(NamedTuple):
 class Outbox:
     """One per destination, used by one thread; `wake` may be called from any."""
 
-    def __init__(self, store: Store, name: str, start: Literal["now", "all"]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        start: Literal["now", "all"],
+        unsynced: Policy = "hold",
+    ) -> None:
         self.name = name
         self.waiting = ""
         """Why readings are held back; empty when nothing is."""
         self._store = store
         self._news = threading.Event()
         self._batch: Batch | None = None
-        self._held = (0, -1)
+        self._unsynced = unsynced
         store.flush()
         self._reader = open_reader(store.path)
         self._cursor, self.sent, self.refused = self._open(start)
+        self._spans = self._load_spans()
         self._uncounted = self._count()
 
     def _open(self, start: Literal["now", "all"]) -> tuple[int, int, int]:
@@ -68,6 +85,12 @@ class Outbox:
         self._store.writer.write([("destination", self.name, cursor, 0, 0)])
         self._store.flush()  # else a power cut could let it begin later than it did
         return cursor, 0, 0
+
+    def _load_spans(self) -> list[tuple[int, int]]:
+        """Read the spans that are held, oldest first; all are before the cursor."""
+        return self._reader.execute(
+            "SELECT first, last FROM held WHERE destination = ? ORDER BY first", [self.name]
+        ).fetchall()
 
     def _count(self) -> int:
         """Count what is not settled, less what this process appended: that counts itself."""
@@ -86,21 +109,29 @@ class Outbox:
 
         The same batch comes again until it is settled. None: there is nothing to send now.
         """
-        while self._batch is None:
-            rows = self._rows(limit)
-            if not rows:
-                self.waiting = ""
+        if self._batch is None:
+            self._batch = self._next(limit)
+        return self._batch
+
+    def _next(self, limit: int) -> Batch | None:
+        while True:
+            if rows := self._released(limit):
+                batch = self._form(rows, limit)
+                if self._unsynced != "drop":
+                    self.waiting = ""
+                    return batch
+                self.settle(batch, [SetAside(point, NEVER_RIGHT) for point in batch.points])
+            elif not (rows := self._rows(limit)):
+                self.waiting = self._why_held()
                 return None
-            ready = list(takewhile(self._may_go, rows))
-            if ready:
-                self._batch = self._form(ready, limit)
-            elif self._may_yet_come_right(rows[0]):
-                self.waiting = "the clock has not been right since the machine started"
+            elif ready := list(takewhile(self._may_go, rows)):
+                self.waiting = ""
+                return self._form(ready, limit)
+            elif self._standing(rows[0]) == "soon":
+                self.waiting = self._store.segments.why(rows[0][2])
                 return None
             else:
                 self._hold([row[0] for row in takewhile(self._is_lost_in_time, rows)])
-        self.waiting = ""
-        return self._batch
 
     def settle(self, batch: Batch, refused: Sequence[SetAside] = ()) -> None:
         """Move on: everything in the batch was accepted or is set aside.
@@ -110,13 +141,16 @@ class Outbox:
         """
         sent = self.sent + len(batch.points) - len(refused)
         total = self.refused + len(refused)
-        self._store.writer.write(
-            [
-                *(("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused),
-                ("destination", self.name, batch.last, sent, total),
-            ]
-        )
-        self._cursor, self.sent, self.refused = batch.last, sent, total
+        cursor = max(self._cursor, batch.last)
+        writes: list[Write] = [
+            ("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused
+        ]
+        spans = self._spans
+        if batch.last <= self._cursor:  # these were held
+            writes += [("release", self.name, batch.last), ("shrink", self.name, batch.last)]
+            spans = [(max(a, batch.last + 1), b) for a, b in spans if b > batch.last]
+        self._store.writer.write([*writes, ("destination", self.name, cursor, sent, total)])
+        self._cursor, self.sent, self.refused, self._spans = cursor, sent, total, spans
         self._uncounted -= len(batch.points)
         self._batch = None
 
@@ -155,43 +189,57 @@ class Outbox:
 
     def _form(self, rows: list[Row], limit: int) -> Batch:
         points: list[Point] = []
-        sources, segments = self._store.sources, self._store.segments
         last = self._cursor
-        for last, source_id, segment, boot, given, data in rows:
-            if given is None:
-                when = epoch.from_us(segments[segment].offset + boot)
-            else:
-                when = epoch.unpack(given)
-            source = sources[source_id]
+        for last, source_id, segment_id, boot, given, data in rows:
+            segment = self._store.segments[segment_id]
+            when = epoch.from_us(segment.wall(boot)) if given is None else epoch.unpack(given)
+            estimated = given is None and segment.state == "estimated"
+            source = self._store.sources[source_id]
             for key, value in zip(source.series, json.loads(data), strict=True):
                 if value is not None:
-                    points.append(Point(last, key, when, value, source.bucket))
+                    points.append(Point(last, key, when, value, source.bucket, estimated))
             if len(points) >= limit:
                 break
         return Batch(tuple(points), last)
 
     # -- readings whose time is not known ------------------------------------------------
 
-    def _may_go(self, row: Row) -> bool:
-        return row[4] is not None or self._store.segments[row[2]].state == "synced"
+    def _standing(self, row: Row) -> Standing:
+        return "right" if row[4] is not None else self._store.segments.standing(row[2])
 
-    def _may_yet_come_right(self, row: Row) -> bool:
-        return self._store.segments[row[2]].boot_id == self._store.clock.boot_id
+    def _may_go(self, row: Row) -> bool:
+        return self._standing(row) == "right"
 
     def _is_lost_in_time(self, row: Row) -> bool:
-        return not self._may_go(row) and not self._may_yet_come_right(row)
+        return self._standing(row) in ("estimated", "unknown")
 
     def _hold(self, seqs: list[int]) -> None:
         """Pass over readings of an earlier boot that never knew the time; keep their span."""
-        first = self._held[0] if self._held[1] == self._cursor else seqs[0]
-        self._held = (first, seqs[-1])
+        first, before = seqs[0], self._spans
+        if before and before[-1][1] == self._cursor:  # the last span goes on
+            first, before = before[-1][0], before[:-1]
         self._store.writer.write(
             [
-                ("held", self.name, *self._held),
+                ("held", self.name, first, seqs[-1]),
                 ("destination", self.name, seqs[-1], self.sent, self.refused),
             ]
         )
-        self._cursor = seqs[-1]
+        self._cursor, self._spans = seqs[-1], [*before, (first, seqs[-1])]
+
+    def _released(self, limit: int) -> list[Row]:
+        """Read the oldest held readings, if their time is estimated and they may leave."""
+        if self._unsynced == "hold" or not self._spans:
+            return []
+        rows = self._reader.execute(
+            "SELECT * FROM sample WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            (*self._spans[0], limit),
+        ).fetchall()
+        return list(takewhile(lambda row: self._standing(row) == "estimated", rows))
+
+    def _why_held(self) -> str:
+        if not self._spans:
+            return ""
+        return HELD if self._unsynced == "hold" else LATER
 
 
 def count_pending(db: Connection, name: str, cursor: int, newest: int = 2**63 - 1) -> int:

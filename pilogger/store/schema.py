@@ -13,7 +13,7 @@
 
 A row of `sample` has its values as a JSON array in the order of its source's channels;
 an absent channel is null. `epoch` holds an override (see `pilogger.epoch`); where it is
-null, the time is segment.offset + boot, in microseconds.
+null, the time is `WALL`, in microseconds; see `pilogger.store.segments`.
 """
 
 from __future__ import annotations
@@ -96,7 +96,33 @@ JOIN series ON series.source = sample.source AND series.channel = item.key;
 """
 
 
-MIGRATIONS = {"m001_tables": TABLES, "m002_views": VIEWS}
+DRIFT = """
+ALTER TABLE segment ADD COLUMN anchor INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segment ADD COLUMN drift INTEGER DEFAULT 0;
+ALTER TABLE segment ADD COLUMN frequency INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE segment ADD COLUMN synced_by TEXT NOT NULL DEFAULT '';
+DROP VIEW reading;
+CREATE VIEW reading AS
+SELECT sample.seq, series.series, series.bucket,
+    coalesce(iif(typeof(sample.epoch) = 'integer',
+            sample.epoch / 1000000000 + sample.epoch % 1000000000 / 1e9, sample.epoch),
+        (segment."offset" + sample.boot
+            + (sample.boot - segment.anchor) * ifnull(segment.drift, 0) / 1000000000) / 1e6)
+        AS epoch,
+    item.value, item.type, series.unit, segment.state AS clock
+FROM sample
+JOIN segment ON segment.id = sample.segment
+JOIN json_each(sample.data) AS item ON item.type <> 'null'
+JOIN series ON series.source = sample.source AND series.channel = item.key;
+"""
+
+WALL = (
+    'segment."offset" + sample.boot'
+    " + (sample.boot - segment.anchor) * ifnull(segment.drift, 0) / 1000000000"
+)
+"""The wall time of a sample in microseconds, in SQL."""
+
+MIGRATIONS = {"m001_tables": TABLES, "m002_views": VIEWS, "m003_drift": DRIFT}
 """Applied in order, each in its own transaction; what was released is never edited."""
 
 VERSION = len(MIGRATIONS)

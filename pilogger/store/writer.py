@@ -19,6 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from pilogger.errors import StoreBroken
+from pilogger.pulse import Pulse
 from pilogger.store.connection import Lock, identity, open_writer
 from pilogger.store.journal import Journal, Write
 
@@ -29,17 +30,27 @@ WRITES = {
     "source": "INSERT OR IGNORE INTO source VALUES (?, ?, ?, ?, ?)",
     "bucket": "INSERT INTO bucket VALUES (?, ?, ?, ?)"
     " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-    "segment": "INSERT OR IGNORE INTO segment VALUES (?, ?, ?, ?, ?)",
+    # More may become known of a segment, never less.
+    "clock": "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+    ' SET "offset" = excluded."offset", state = excluded.state, anchor = excluded.anchor,'
+    " drift = excluded.drift, synced_by = excluded.synced_by"
+    " WHERE segment.state = 'unsynced' OR segment.drift IS NULL AND excluded.drift IS NOT NULL",
+    # These two are in journals of before the third migration.
+    "segment": """INSERT OR IGNORE INTO segment (id, boot_id, started, "offset", state)"""
+    " VALUES (?, ?, ?, ?, ?)",
     "correct": """UPDATE segment SET "offset" = ?, state = 'synced'"""
     " WHERE boot_id = ? AND state = 'unsynced'",
     "destination": "INSERT INTO destination VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
     " SET seq = excluded.seq, sent = excluded.sent, refused = excluded.refused"
     " WHERE excluded.seq >= destination.seq",
     "set_aside": "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
-    "held": "INSERT INTO held VALUES (?, ?, ?) ON CONFLICT (destination, first) DO UPDATE"
-    " SET last = max(last, excluded.last)",
+    # The same for spans: they grow while the cursor passes over them, then they only shrink.
+    "held": "INSERT OR REPLACE INTO held SELECT d.name, ?2, ?3 FROM destination AS d"
+    " WHERE d.name = ?1 AND d.seq < ?3",
     "reserve": "INSERT INTO meta VALUES ('next_seq', ?) ON CONFLICT (key) DO UPDATE"
     " SET value = max(value, excluded.value)",
+    "release": "DELETE FROM held WHERE destination = ? AND last <= ?",
+    "shrink": "UPDATE held SET first = ?2 + 1 WHERE destination = ?1 AND first <= ?2",
     "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?)",
 }
 
@@ -61,6 +72,8 @@ class Writer:
         self._failure = ""
         self._missing = ""
         self._on_commit = on_commit
+        self.pulse = Pulse("store")
+        """The committer's sign of life."""
         self._commit = threading.Lock()
         self._waiting: list[Write] = []
         self._since = 0.0
@@ -148,9 +161,15 @@ class Writer:
 
     def _run(self, tick: Callable[[], None]) -> None:
         """Go on, whatever happens: without this thread nothing would reach the disk."""
-        window = self.durability or IDLE_WINDOW_S
         due = 0.0
-        while not self._stopped.wait(min(TICK_S, max(due - time.monotonic(), 0.01))):
+        while True:
+            pause = min(TICK_S, max(due - time.monotonic(), 0.01))
+            self.pulse.beat(pause)
+            if self._stopped.wait(pause):
+                self.pulse.end()
+                return
+            self.pulse.beat()
+            window = self.durability or IDLE_WINDOW_S
             was = self.trouble
             try:
                 if self._waiting and time.monotonic() >= max(due, self._since + window):

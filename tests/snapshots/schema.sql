@@ -34,7 +34,7 @@ CREATE TABLE segment (
     started INTEGER NOT NULL,   -- microseconds of CLOCK_BOOTTIME
     "offset" INTEGER NOT NULL,  -- microseconds: wall time = offset + boot time
     state TEXT NOT NULL CHECK (state IN ('unsynced', 'synced', 'estimated'))
-);
+, anchor INTEGER NOT NULL DEFAULT 0, drift INTEGER DEFAULT 0, frequency INTEGER NOT NULL DEFAULT 0, synced_by TEXT NOT NULL DEFAULT '');
 CREATE TABLE set_aside (
     destination TEXT NOT NULL,
     seq INTEGER NOT NULL,
@@ -53,7 +53,9 @@ CREATE VIEW reading AS
 SELECT sample.seq, series.series, series.bucket,
     coalesce(iif(typeof(sample.epoch) = 'integer',
             sample.epoch / 1000000000 + sample.epoch % 1000000000 / 1e9, sample.epoch),
-        (segment."offset" + sample.boot) / 1e6) AS epoch,
+        (segment."offset" + sample.boot
+            + (sample.boot - segment.anchor) * ifnull(segment.drift, 0) / 1000000000) / 1e6)
+        AS epoch,
     item.value, item.type, series.unit, segment.state AS clock
 FROM sample
 JOIN segment ON segment.id = sample.segment
