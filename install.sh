@@ -1,0 +1,474 @@
+#!/usr/bin/env bash
+# Installs pilogger on Raspberry Pi OS or Debian, upgrades it, or removes it.
+#
+#   curl -fsSL <url>/install.sh | sudo bash                     install, or upgrade
+#   curl -fsSL <url>/install.sh | sudo bash -s -- --hub         with a hub, its other end
+#   sudo bash install.sh --enable i2c,w1                        with buses switched on
+#   sudo bash install.sh --source pilogger-1.0-py3-none-any.whl from a file of yours
+#   sudo bash install.sh --prefix /mnt/image                    into an image that is mounted
+#   sudo bash install.sh --uninstall                            keeps readings and config
+#
+# Each run makes a new version beside the old one in /opt/pilogger/versions, tries it with the
+# present config and a copy of the store, and switches. If it does not run well, the old one is
+# back within a minute or two. Everything is in `main`, called on the last line, so that a
+# download that breaks off runs nothing. It asks only before it deletes readings.
+
+usage() {
+    cat <<'END'
+Usage: install.sh [OPTION]...
+  --version X          this version of pilogger, not the newest
+  --source FILE|URL    a wheel, sdist or checkout, not the package index
+  --hub                the hub too; --hub-only: the hub without the logger
+  --enable i2c,spi,w1  switch these buses on
+  --no-start           install, but start nothing
+  --prefix DIR         into the system below DIR, whose programs must run here
+  --uninstall          remove pilogger; readings and config stay
+  --purge              with --uninstall: remove readings, config and users too
+  --yes                do not ask
+  --help               this
+END
+}
+
+STEPS=(
+    "Look at this machine" "Debian packages" "Users and buses" "The new version" "Configuration"
+    "Try the new version" "Switch and start" "Tidy up"
+)
+
+settings() {
+    OPT=/opt/pilogger ETC=/etc/pilogger UNITS=/etc/systemd/system COMMAND=/usr/local/bin/pilogger
+    CONFIG=$ETC/pilogger.yaml
+    STATE=/var/lib/pilogger HUB_STATE=/var/lib/pilogger-hub
+    HEALTHY_S=60 # seconds that a version has to show that it runs
+    at=0         # the step in work
+    want="" source="" prefix="" buses="" start=yes purge="" yes="" uninstall="" hub="" logger=yes
+    new="" old="" switched="" store=""
+    services=() present=() # what is installed by this run; what was there before
+    umask 022
+    export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
+    export PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+}
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'pilogger: %s\n' "$*" >&2; exit 1; }
+step() { at=$((at + 1)); printf '\n[%d/%d] %s\n' "$at" "${#STEPS[@]}" "${STEPS[at - 1]}"; }
+
+options() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --version | --source | --prefix | --enable)
+                [ -n "${2:-}" ] || wrong "$1 needs a value"
+                case $1 in
+                    --version) want=$2 ;;
+                    --source) source=$2 ;;
+                    --prefix) prefix=$2 ;;
+                    --enable) buses=$2 ;;
+                esac
+                shift ;;
+            --hub) hub=yes ;;
+            --hub-only) hub=yes logger="" ;;
+            --no-start) start="" ;;
+            --uninstall) uninstall=yes ;;
+            --purge) purge=yes ;;
+            --yes) yes=yes ;;
+            --help | -h) usage; exit 0 ;;
+            *) wrong "there is no option $1" ;;
+        esac
+        shift
+    done
+    [[ $buses =~ ^((i2c|spi|w1)(,|$))*$ ]] || wrong "--enable takes i2c, spi and w1, not $buses"
+    [ -z "$purge" ] || [ -n "$uninstall" ] || wrong "--purge goes with --uninstall"
+    [ -z "$want" ] || [ -z "$source" ] || wrong "--version and --source exclude each other"
+    [ -z "$prefix" ] || [ -z "$uninstall" ] || wrong "--prefix and --uninstall exclude each other"
+    if [ -e "$source" ]; then source=$(realpath "$source"); fi
+}
+
+wrong() { printf 'install.sh: %s\n\n' "$*" >&2; usage >&2; exit 2; }
+
+# -- 1 to 3: the machine ----------------------------------------------------------------------
+
+look() {
+    local service
+    command -v apt-get >/dev/null || die "this is for Raspberry Pi OS and Debian: there is no apt-get"
+    command -v systemctl >/dev/null || die "this needs systemd: there is no systemctl"
+    if [ -n "$start" ] && [ ! -d /run/systemd/system ]; then
+        say "systemd does not run here: pilogger will start with the machine."
+        start=""
+    fi
+    no_links
+    # What is there is upgraded, without being named again.
+    if [ -z "$hub" ] && [ -e "$UNITS/pilogger-hub.service" ]; then hub=yes logger=""; fi
+    if [ -z "$hub" ] || [ -e "$UNITS/pilogger.service" ]; then logger=yes; fi
+    services=(${hub:+pilogger-hub} ${logger:+pilogger})
+    for service in "${services[@]}"; do
+        if [ -e "$UNITS/$service.service" ]; then present+=("$service"); fi
+    done
+    folder "$OPT"
+    exec 9<"$OPT"
+    flock -n 9 || die "another install.sh is at work: wait for its end"
+    if [ -e "$OPT/current" ]; then old=$(readlink -f "$OPT/current"); fi
+    say "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), $(uname -m)${old:+, with pilogger}"
+}
+
+# What root writes must lie where it seems to lie: a link in its place was put there to mislead.
+no_links() {
+    local path
+    for path in "$OPT" "$OPT/versions" "$ETC" "$CONFIG" "$ETC/secrets.yaml" "$ETC/hub.env" \
+        "$UNITS/pilogger.service" "$UNITS/pilogger-hub.service"; do
+        [ ! -L "$path" ] || die "$path is a link, and this does not write through links: remove it"
+    done
+    for path in "$OPT" "$OPT/versions" "$ETC"; do
+        [ ! -e "$path" ] || [ "$(find "$path" -maxdepth 0 -type d -user root ! -perm /022)" ] ||
+            die "$path must be a folder of root that no one else may write"
+    done
+    [ ! -e "$COMMAND" ] || [ "$(readlink "$COMMAND")" = "$OPT/current/bin/pilogger" ] ||
+        die "$COMMAND is another program: move it away"
+}
+
+folder() { [ -d "$1" ] || install -d -m 755 -o root -g root "$1"; }
+
+packages() {
+    local package missing=()
+    for package in python3 python3-venv ca-certificates passwd; do
+        has "$package" || missing+=("$package")
+    done
+    if pins && ! has python3-lgpio; then
+        known python3-lgpio || apt-get update -q || true
+        if known python3-lgpio; then
+            missing+=(python3-lgpio)
+        else
+            say "This system has no python3-lgpio: GPIO pins will not work, other sensors will."
+        fi
+    fi
+    if [ ${#missing[@]} -gt 0 ]; then
+        say "To be installed by apt: ${missing[*]}"
+        apt-get update -q
+        apt-get install -y -q --no-install-recommends "${missing[@]}"
+    else
+        say "All there."
+    fi
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "pilogger needs Python 3.11; this system has $(python3 --version)"
+}
+
+has() { [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == *" ok installed" ]]; }
+
+known() { apt-cache show "$1" >/dev/null 2>&1; }
+pins() { [ -e /dev/gpiochip0 ] || [ -e /etc/rpi-issue ]; }
+
+users() {
+    local group name
+    for name in ${logger:+pilogger} ${hub:+pilogger-hub}; do
+        id "$name" >/dev/null 2>&1 ||
+            useradd --system --user-group --no-create-home --home-dir "/var/lib/$name" \
+                --shell /usr/sbin/nologin "$name"
+    done
+    for group in ${logger:+gpio i2c spi dialout}; do
+        if getent group "$group" >/dev/null; then usermod -aG "$group" pilogger; fi
+    done
+    if [ -n "$logger" ]; then id pilogger; fi
+    for name in ${buses//,/ }; do switch_on "$name"; done
+}
+
+switch_on() {
+    local verb line
+    case $1 in
+        i2c) verb=do_i2c line=dtparam=i2c_arm=on ;;
+        spi) verb=do_spi line=dtparam=spi=on ;;
+        w1) verb=do_onewire line=dtoverlay=w1-gpio ;;
+    esac
+    if command -v raspi-config >/dev/null; then
+        raspi-config nonint "$verb" 0
+        say "$1 is on, at the latest after the next start of the machine."
+    else
+        say "There is no raspi-config to switch $1 on: put the line $line into" \
+            "/boot/firmware/config.txt and restart the machine."
+    fi
+}
+
+# -- 4 to 6: a new version ----------------------------------------------------------------------
+
+# Versions are numbered: a Pi may not know the time.
+fetch() {
+    local number extra=${hub:+[hub]} requirement
+    folder "$OPT/versions"
+    number=$(find "$OPT/versions" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n | tail -n 1)
+    new=$OPT/versions/$((${number:-0} + 1))
+    case $source in
+        "") requirement=pilogger$extra${want:+==$want} ;;
+        *://*) requirement="pilogger$extra @ $source" ;;
+        *) requirement=$source$extra ;;
+    esac
+    say "$requirement, in $new"
+    python3 -m venv --system-site-packages "$new" # sees lgpio, which is apt's
+    # Nothing else is shared with the system, so that no later apt can break it.
+    "$new/bin/pip" install --quiet --ignore-installed "$requirement"
+    "$new/bin/pilogger" --version
+    [ -e "$new/share/pilogger/systemd/pilogger.service" ] ||
+        die "this version is too old for this installer: take the one that came with it"
+}
+
+configure() {
+    local key fresh=""
+    folder "$ETC"
+    if [ -n "$logger" ] && [ ! -e "$CONFIG" ]; then
+        install -m 644 "$new/share/pilogger/pi.yaml" "$CONFIG"
+        fresh=yes
+        say "$CONFIG logs this machine itself, for a start."
+    fi
+    if [ -n "$logger" ] && [ ! -e "$ETC/secrets.yaml" ]; then
+        install -m 600 -o pilogger -g pilogger /dev/null "$ETC/secrets.yaml"
+        say "$ETC/secrets.yaml is for access keys; only pilogger reads it."
+    fi
+    if [ -n "$hub" ] && [ ! -e "$ETC/hub.env" ]; then
+        key=$(python3 -c 'import secrets; print(secrets.token_urlsafe(24))')
+        install -m 600 /dev/null "$ETC/hub.env"
+        say "PILOGGER_HUB_ACCESS_KEY=$key" >"$ETC/hub.env"
+        say "$ETC/hub.env has the hub's new access key."
+        if [ -n "$fresh" ]; then to_own_hub "$key"; fi
+    fi
+}
+
+to_own_hub() {
+    say "hub: $1" >"$ETC/secrets.yaml"
+    cat >>"$CONFIG" <<'END'
+
+destinations:
+  - name: hub    # the one on this machine
+    type: initialstate
+    base_url: http://127.0.0.1:8080
+    bucket: {key: pi, name: This Pi}
+    access_key: !secret hub
+END
+}
+
+try() {
+    # A mistake that the old version finds too is no reason to stay with it.
+    if [ -n "$logger" ] && ! check "$new" && { [ -z "$old" ] || check "$old" >/dev/null 2>&1; }; then
+        die "the new version does not take $CONFIG"
+    fi
+    if [ -n "$logger" ]; then
+        store=$(as pilogger "$new/bin/python" -m pilogger.upgrade where "$CONFIG")
+    fi
+    stores try || die "the new version cannot take over the store"
+}
+
+check() { as pilogger "$1/bin/pilogger" check --config "$CONFIG"; }
+
+# Acts as a service's user, so that nothing in the folders of that user can mislead root.
+as() {
+    local user=$1
+    shift
+    (cd / && setpriv --reuid "$user" --regid "$user" --init-groups "$@")
+}
+
+# Asks pilogger.upgrade of the new version: try, keep, restore or forget, for each store.
+stores() {
+    if [ -n "$logger" ]; then
+        as pilogger "$new/bin/python" -m pilogger.upgrade "$1" "$store" || return
+    fi
+    if [ -n "$hub" ] && [ -d "$HUB_STATE" ]; then
+        as pilogger-hub "$new/bin/python" -m pilogger.upgrade "$1" "$HUB_STATE/hub.db" || return
+    fi
+}
+
+# -- 7: the switch, and back ----------------------------------------------------------------------
+
+switch() {
+    local service
+    if [ -n "$start" ]; then
+        stop
+        stores keep
+    fi
+    point_to "$new"
+    ln -sfn "$OPT/current/bin/pilogger" "$COMMAND"
+    systemctl --quiet enable "${services[@]}"
+    if [ -z "$start" ]; then return; fi
+    if bring_up; then
+        stores forget >/dev/null
+        return
+    fi
+    for service in "${services[@]}"; do
+        journalctl --unit "$service" --lines 20 --no-pager --output cat 2>/dev/null || true
+    done
+    [ -n "$old" ] || die "pilogger is installed, but does not run: the lines above say why"
+    back
+}
+
+back() {
+    local service
+    say "The new version does not run well: going back."
+    stop
+    stores restore || die "the store cannot be taken back, so nothing runs now"
+    for service in "${services[@]}"; do
+        [[ " ${present[*]} " == *" $service "* ]] || drop_unit "$service"
+    done
+    services=("${present[@]}")
+    point_to "$old"
+    switched=""
+    bring_up || die "the old version does not run either: see journalctl -u pilogger"
+    die "the new version does not run well (see above); the old one runs again"
+}
+
+# Makes a version the current one, with its units: at no moment is there none.
+point_to() {
+    local service
+    for service in "${services[@]}"; do
+        install -m 644 "$1/share/pilogger/systemd/$service.service" "$UNITS/.$service.new"
+        mv -T "$UNITS/.$service.new" "$UNITS/$service.service"
+    done
+    ln -sfn "versions/${1##*/}" "$OPT/.current.new"
+    mv -T "$OPT/.current.new" "$OPT/current"
+    switched=yes
+    if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+}
+
+stop() {
+    local service
+    for service in "${services[@]}"; do
+        if [ -e "$UNITS/$service.service" ]; then systemctl stop "$service"; fi
+    done
+}
+
+drop_unit() {
+    if [ -e "$UNITS/$1.service" ]; then systemctl --quiet disable "$1"; fi
+    rm -f "$UNITS/$1.service"
+}
+
+bring_up() {
+    local service
+    for service in "${services[@]}"; do
+        systemctl reset-failed "$service" 2>/dev/null || true
+        systemctl start "$service" || say "$service does not start; looking on for a while"
+        healthy "$service" || return 1
+    done
+}
+
+# Whether one and the same process answers at two looks, a few seconds apart; not if it had to
+# be started again three times.
+healthy() {
+    local end=$((SECONDS + HEALTHY_S)) before="" process
+    while [ $SECONDS -lt $end ] && [ "$(property "$1" NRestarts)" -lt 3 ]; do
+        process=$(property "$1" MainPID)
+        if ! systemctl --quiet is-active "$1" || ! answers "$1"; then
+            before=""
+        elif [ "$process" = "$before" ]; then
+            return 0
+        else
+            before=$process
+        fi
+        sleep 2
+    done
+    return 1
+}
+
+property() { systemctl show --property "$2" --value "$1"; }
+
+answers() {
+    [ "$1" != pilogger ] ||
+        as pilogger "$OPT/current/bin/pilogger" status --json --store "$store" 2>/dev/null |
+        grep -q '"running": true'
+}
+
+# -- 8: the end -------------------------------------------------------------------------------------
+
+tidy() {
+    local version
+    for version in "$OPT/versions"/*; do
+        case $version in "$new" | "$old") ;; *) rm -rf "$version" ;; esac
+    done
+    if [ -z "$start" ]; then
+        say "pilogger is installed; it starts with the machine."
+        return
+    fi
+    if [ -n "$logger" ]; then
+        as pilogger "$COMMAND" status --store "$store" || true
+        say
+        as pilogger "$COMMAND" read pi --config "$CONFIG" 2>/dev/null || true
+    fi
+    say
+    say "pilogger runs. Next:"
+    say "  1. describe your sensors in $CONFIG, then: sudo pilogger check"
+    say "  2. make it so: sudo systemctl reload pilogger"
+    say "  3. see how it is doing: sudo pilogger status${hub:+, and http://127.0.0.1:8080}"
+}
+
+remove() {
+    services=(pilogger pilogger-hub)
+    if [ -n "$purge" ] && [ -z "$yes" ]; then
+        local answer=""
+        read -r -p "Delete all readings in $STATE and $HUB_STATE, and $ETC? [y/N] " answer </dev/tty ||
+            die "nobody to ask here: say --yes to delete the readings"
+        [ "$answer" = y ] || die "nothing was removed"
+    fi
+    local service
+    if [ -d /run/systemd/system ]; then stop; fi
+    for service in "${services[@]}"; do drop_unit "$service"; done
+    if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+    if [ "$(readlink "$COMMAND")" = "$OPT/current/bin/pilogger" ]; then rm -f "$COMMAND"; fi
+    rm -rf "$OPT"
+    if [ -n "$purge" ]; then
+        rm -rf "$STATE" "$HUB_STATE" "$ETC"
+        for service in "${services[@]}"; do
+            if id "$service" >/dev/null 2>&1; then userdel "$service"; fi
+        done
+        say "pilogger is removed, with its readings, config and users."
+    else
+        say "pilogger is removed. Readings stay in $STATE, the config in $ETC."
+    fi
+}
+
+# Runs all this once more inside another system.
+inside() {
+    local root=$prefix folder code=0
+    local again=(--no-start ${want:+--version "$want"} ${buses:+--enable "$buses"})
+    if [ -z "$logger" ]; then again+=(--hub-only); elif [ -n "$hub" ]; then again+=(--hub); fi
+    [ -x "$root/bin/bash" ] || die "$root holds no system: there is no $root/bin/bash"
+    folder=$(mktemp -d "$root/opt/.pilogger-install.XXXXXX")
+    chmod 755 "$folder"
+    if [ -e "$source" ]; then
+        cp -R "$source" "$folder/"
+        again+=(--source "${folder#"$root"}/${source##*/}")
+    elif [ -n "$source" ]; then
+        again+=(--source "$source")
+    fi
+    chroot "$root" /bin/bash -c "$(declare -p STEPS); $(declare -f); main \"\$@\"" install.sh \
+        "${again[@]}" || code=$?
+    rm -rf "$folder"
+    exit "$code"
+}
+
+# What a person needs when it ends early.
+told() {
+    local status=$? i
+    [ "$status" -ne 0 ] && [ "$at" -gt 0 ] || return 0
+    if [ -z "$switched" ]; then
+        if [ -n "$new" ]; then rm -rf "$new"; fi
+        if [ -n "$old" ] && [ -n "$start" ]; then systemctl start "${present[@]}" || true; fi
+    fi
+    {
+        printf '\npilogger: step %d, "%s", was not completed.\n' "$at" "${STEPS[at - 1]}"
+        for ((i = 1; i < at; i++)); do printf '  done      %s\n' "${STEPS[i - 1]}"; done
+        for ((i = at; i <= ${#STEPS[@]}; i++)); do printf '  not done  %s\n' "${STEPS[i - 1]}"; done
+        say "Put right what the lines above say, and run this again: it goes on from what is there."
+    } >&2
+}
+
+main() {
+    set -euo pipefail
+    settings
+    options "$@"
+    [ "$(id -u)" -eq 0 ] || die "this needs root: run it with sudo"
+    if [ -n "$prefix" ]; then inside; fi
+    if [ -n "$uninstall" ]; then remove; exit; fi
+    trap told EXIT
+    step; look
+    step; packages
+    step; users
+    step; fetch
+    step; configure
+    step; try
+    step; switch
+    step; tidy
+}
+
+{ main "$@"; }

@@ -1,0 +1,143 @@
+"""A store on its way to a newer version: tried on a copy, set aside, taken back."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pilogger import upgrade
+from pilogger.clock import SystemClock
+from pilogger.errors import PiloggerError, StoreLocked, StoreNewer
+from pilogger.sample import Sample
+from pilogger.store import Store, open_reader, schema
+from pilogger.store.connection import Lock
+
+OLD = schema.VERSION
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "pilogger.db"
+    take(path, 1)
+    return path
+
+
+@pytest.fixture
+def newer(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a version that knows one more format than the store has."""
+    monkeypatch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
+    monkeypatch.setattr(schema, "VERSION", OLD + 1)
+    monkeypatch.setattr(upgrade, "VERSION", OLD + 1)
+
+
+def take(path: Path, value: int) -> int:
+    """Log one reading; returns its number."""
+    with closing(Store.open(path, SystemClock("system"))) as store:
+        store.declare("air", {"temperature": "Cel"})
+        store.append([Sample(sensor="air", boot=store.clock.boot(), values={"temperature": value})])
+    with closing(open_reader(path)) as reader:
+        return int(reader.execute("SELECT max(seq) FROM sample").fetchone()[0])
+
+
+def values(path: Path) -> list[int]:
+    with closing(open_reader(path)) as reader:
+        return [row[0] for row in reader.execute("SELECT value FROM reading ORDER BY seq")]
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@pytest.mark.usefixtures("newer")
+def test_trial_changes_a_copy_only(store: Path) -> None:
+    """A trial goes the whole way to the new format, beside a store that stays as it is."""
+    before = {file.name for file in store.parent.iterdir()}
+
+    said = upgrade.rehearse(store)
+
+    assert said == f"a copy of {store} went from format {OLD} to {OLD + 1}"
+    assert version(store) == OLD
+    assert {file.name for file in store.parent.iterdir()} <= before | {"pilogger.db-shm"}
+
+
+def test_trial_of_the_same_format_copies_nothing(store: Path) -> None:
+    """Where the format stays, there is nothing to try, and no card is worn."""
+    assert upgrade.rehearse(store) == f"{store} has this version's format"
+    assert upgrade.keep(store) == "nothing to set aside"
+
+
+@pytest.mark.usefixtures("newer")
+def test_trial_that_fails_tells_why(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that cannot be done is an error before anything was switched."""
+    monkeypatch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE sample (x);\n")
+
+    with pytest.raises(PiloggerError, match="table sample already exists"):
+        upgrade.rehearse(store)
+    assert version(store) == OLD
+
+
+@pytest.mark.usefixtures("newer")
+def test_full_disk_stops_a_trial_before_it_begins(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy that has no room is not begun; the sentence has both sizes."""
+    monkeypatch.setattr(upgrade, "SPARE", 1 << 60)
+
+    with pytest.raises(PiloggerError, match=r"a copy of .* needs .*, and .* are free"):
+        upgrade.rehearse(store)
+
+
+def test_way_back_gives_the_old_store_and_loses_nothing(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the way back the old version goes on, and what came since lies beside it.
+
+    No number is given twice: what the newer version took may have been sent already.
+    """
+    with monkeypatch.context() as patch:
+        patch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
+        patch.setattr(schema, "VERSION", OLD + 1)
+        patch.setattr(upgrade, "VERSION", OLD + 1)
+        upgrade.keep(store)
+        given = take(store, 2)
+        upgrade.restore(store)
+
+    assert version(store) == OLD
+    assert take(store, 3) > given
+    assert values(store) == [1, 3]
+    assert values(store.with_name("pilogger.db-newer") / store.name) == [1, 2]
+    assert not store.with_name("pilogger.db-before").exists()
+
+
+@pytest.mark.usefixtures("newer")
+def test_copy_is_dropped_when_all_is_well(store: Path) -> None:
+    """A good upgrade leaves no second store behind."""
+    upgrade.keep(store)
+    take(store, 2)
+    upgrade.forget(store)
+
+    assert values(store) == [1, 2]
+    assert not store.with_name("pilogger.db-before").exists()
+
+
+@pytest.mark.usefixtures("newer")
+def test_running_logger_is_left_alone(store: Path, request: pytest.FixtureRequest) -> None:
+    """Files that are being written are not copied one by one."""
+    lock = Lock(store)
+    request.addfinalizer(lock.release)
+
+    with pytest.raises(StoreLocked):
+        upgrade.keep(store)
+
+
+def test_store_of_a_newer_version_is_refused(store: Path) -> None:
+    """An older version is told so by its trial, before it is switched to."""
+    with closing(sqlite3.connect(store)) as connection:
+        connection.execute(f"PRAGMA user_version = {OLD + 1}")
+
+    with pytest.raises(StoreNewer):
+        upgrade.rehearse(store)
