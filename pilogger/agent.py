@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -19,15 +19,17 @@ from typing import Self
 from pilogger import __version__
 from pilogger.channel import units
 from pilogger.clock import Clock, SystemClock
-from pilogger.config import SensorSettings, Settings
-from pilogger.errors import PiloggerError, StoreError
+from pilogger.config import Settings
+from pilogger.errors import PiloggerError, StoreBroken, StoreError
+from pilogger.httpdate import DateAsker
+from pilogger.kernel import StepWatcher
+from pilogger.parts import Parts, probe
+from pilogger.pulse import Pulse
 from pilogger.recorder import Recorder
 from pilogger.sample import Sample, Value
-from pilogger.scheduler import Probe, Scheduler, Tuning
+from pilogger.scheduler import Scheduler
 from pilogger.status import LAST_WORDS, State, StatusServer, disk
-from pilogger.stopping import StopSignal
 from pilogger.store import Store
-from pilogger.uploader import Uploader
 from pilogger.words import plural
 
 log = logging.getLogger("pilogger")
@@ -36,7 +38,7 @@ LOOK_S = 0.05
 
 
 class Agent:
-    """A whole logger; made stopped, `start` and `stop` once.
+    """A whole logger; made stopped, `start` and `stop` once, `reload` in between.
 
     As a context manager it is started and stopped.
     """
@@ -48,26 +50,15 @@ class Agent:
             settings.store.path, self._clock, durability=settings.store.durability
         )
         self.recorder = Recorder(self.store)
-        self.scheduler = Scheduler(
-            [_probe(sensor) for sensor in settings.sensors],
-            self.recorder.put,
-            lambda sensor, channels: self.recorder.declare(sensor, units(channels)),
-            self._clock,
-        )
-        self.uploaders = [
-            Uploader(
-                place.build(),
-                self.store.outbox(place.name, start=place.start),
-                self._clock,
-                place.name,
-            )
-            for place in settings.destinations
-        ]
+        self.parts = Parts(self.store, self.recorder, self._clock)
+        self.scheduler = self.parts.scheduler
         self._started = self._clock.wall()
         self._failure: StoreError | None = None
         self.complete = False
         """Whether all that was taken is in the store, and closed; known after the stop."""
-        self._status = StatusServer(self.store.path, self.state)
+        self._steps = StepWatcher(self.store.tend_clock)
+        url = settings.clock.http_date
+        self._date = DateAsker(url, self._clock, self.store.tell_time) if url else None
 
     def __enter__(self) -> Self:
         self.start()
@@ -76,15 +67,54 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pulses(self) -> list[Pulse]:
+        """The signs of life of the threads without which nothing is logged."""
+        return [*self.scheduler.pulses, self.recorder.pulse, self.store.writer.pulse]
+
     def start(self) -> None:
         """Start from the end of the line, so that nothing is taken that cannot go on."""
-        sensors, places = len(self.settings.sensors), len(self.uploaders)
-        what = f"{plural(sensors, 'sensor')} to {self.store.path}"
-        log.info("logging %s, for %s", what, plural(places, "destination"))
-        for uploader in self.uploaders:
-            uploader.start()
+        what = f"{plural(len(self.settings.sensors), 'sensor')} to {self.store.path}"
+        places = plural(len(self.settings.destinations), "destination")
+        log.info("logging %s, for %s", what, places)
         self.recorder.start()
+        self.parts.arrange(self.settings)
         self.scheduler.start()
+        self._status = StatusServer(self.store.path, self.state)
+        self._steps.start()
+        if self._date:
+            self._date.start()
+
+    def reload(self, settings: Settings) -> str:
+        """Go on with other settings; what is the same in them goes on undisturbed.
+
+        Returns a sentence about what waits for a restart; empty if nothing does.
+
+        Raises:
+            StoreBroken: the disk takes nothing, and what waits in memory must come first.
+        """
+        if trouble := self.recorder.trouble:
+            raise StoreBroken(f"{trouble}: the config is not changed while samples wait in memory")
+        path, clock = self.settings.store.path, self.settings.clock
+        waits = [
+            name
+            for name, differs in (
+                ("store.path", settings.store.path != path),
+                ("clock", settings.clock != clock),
+            )
+            if differs
+        ]
+        settings = replace(settings, store=replace(settings.store, path=path), clock=clock)
+        self.parts.suspects.forgive()
+        self.parts.arrange(settings)
+        self.store.writer.durability = settings.store.durability
+        self.settings = settings
+        return f"the new {' and '.join(waits)} will hold after a restart" if waits else ""
+
+    def tend(self) -> None:
+        """Do what is due now and then: parts that were set aside long enough try again."""
+        if self.parts.suspects.release():
+            self.parts.arrange(self.settings)
 
     def stop(self, drain: float = 0.0) -> None:
         """Stop polling, store everything, let go; within 5 seconds and the drain.
@@ -94,15 +124,19 @@ class Agent:
         """
         self.scheduler.stop(1.5)
         self.recorder.stop(1.0)
+        uploaders = self.parts.uploaders
         if drain:
-            for uploader in self.uploaders:
+            for uploader in uploaders:
                 uploader.drain(drain)
-        for uploader in self.uploaders:
+        for uploader in uploaders:
             uploader.ask_to_stop()
         until = monotonic() + 0.5
-        for uploader in self.uploaders:
+        for uploader in uploaders:
             uploader.stop(max(0.0, until - monotonic()))
         self._status.close()
+        self._steps.stop()
+        if self._date:
+            self._date.stop()
         if self.recorder.waiting:
             why = self.recorder.trouble or "the disk is slow"
             log.error("%d samples could not be stored: %s", self.recorder.waiting, why)
@@ -124,6 +158,7 @@ class Agent:
                 self.store.remember(LAST_WORDS, json.dumps(self.state() | {"running": False}))
             finally:
                 self.store.close()
+                self.parts.suspects.close()
         except StoreError as error:
             self._failure = error
         else:
@@ -139,7 +174,7 @@ class Agent:
             "started": self._started / 1e6,
             "asked": self._clock.wall() / 1e6,
             "taken": self.scheduler.taken,
-            "sensors": [asdict(sensor) for sensor in self.scheduler.state()],
+            "sensors": self.parts.sensors(),
             "store": {
                 **disk(self.store.path),
                 "stored": self.store.stored,
@@ -149,23 +184,10 @@ class Agent:
                 "refused": self.recorder.refused,
                 "trouble": self.store.writer.trouble or self.recorder.trouble,
             },
-            "clock": self.store.segment.state,
-            "destinations": [asdict(uploader.state()) for uploader in self.uploaders],
+            "clock": self.store.segments.present.state,
+            "sync": self.store.sync(),
+            "destinations": self.parts.destinations(),
         }
-
-
-def _probe(sensor: SensorSettings) -> Probe:
-    tunings = {name: Tuning(c.offset, c.raw) for name, c in sensor.channels.items()}
-    return Probe(
-        id=sensor.id,
-        build=sensor.build,
-        every=sensor.every,
-        kind=sensor.kind,
-        bus=sensor.bus,
-        deadline=sensor.deadline,
-        raw=sensor.raw,
-        tunings=tunings,
-    )
 
 
 def read_once(settings: Settings, sensor: str) -> tuple[Mapping[str, Value], Mapping[str, str]]:
@@ -181,7 +203,7 @@ def read_once(settings: Settings, sensor: str) -> tuple[Mapping[str, Value], Map
     samples: SimpleQueue[Sample] = SimpleQueue()
     units_: dict[str, str] = {}
     scheduler = Scheduler(
-        [_probe(found[0])], samples.put, lambda _, channels: units_.update(units(channels))
+        [probe(found[0])], samples.put, lambda _, channels: units_.update(units(channels))
     )
     scheduler.start()
     try:
@@ -193,17 +215,3 @@ def read_once(settings: Settings, sensor: str) -> tuple[Mapping[str, Value], Map
                 return samples.get(timeout=LOOK_S).values, units_
     finally:
         scheduler.stop()
-
-
-def run(settings: Settings) -> None:
-    """Log until SIGTERM or SIGINT.
-
-    Raises:
-        StoreError: the store cannot be opened.
-    """
-    stop = StopSignal()
-    with Agent(settings) as agent:
-        stop.wait()
-        log.info("stopping")
-    if agent.complete:
-        log.info("stopped; everything is stored")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -70,11 +71,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 @config_option
 def run(config: Path | None) -> None:
     """Log until told to stop: what systemd starts."""
-    from pilogger import agent
-    from pilogger.config import load
+    from pilogger import daemon
 
     _log_to_stderr()
-    agent.run(load(_config(config)))
+    daemon.run(_config(config))
 
 
 @main.command()
@@ -152,6 +152,19 @@ def status(config: Path | None, store: Path | None, as_json: bool) -> None:
         store = load(_config(config)).store.path
     state = find(store)
     click.echo(json.dumps(state, indent=2) if as_json else tell.status(state))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def upgrade(options: tuple[str, ...]) -> None:
+    """Bring the newest version; the old one comes back if it does not run well.
+
+    OPTIONS are those of the installer, such as --version or --source.
+    """
+    installer = Path(sys.prefix) / "share/pilogger/install.sh"
+    if not installer.exists():
+        raise PiloggerError("install.sh did not put this pilogger here: upgrade it with pip")
+    os.execvp("bash", ["bash", str(installer), *options])
 
 
 @main.command()

@@ -27,7 +27,7 @@ from pilogger.config import Settings, from_dict
 from pilogger.errors import PiloggerError
 from pilogger.screen import Screen
 from pilogger.status import State, read
-from pilogger.stopping import StopSignal
+from pilogger.stopping import STOP, Signals
 from pilogger.store import open_reader
 from pilogger.words import plural
 
@@ -46,7 +46,7 @@ def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool
     Raises:
         PiloggerError: the hub or the store does not start.
     """
-    stop = StopSignal()
+    stop = Signals(*STOP, signal.SIGHUP)  # a terminal that is closed: end cleanly, too
     os.environ["no_proxy"] = "127.0.0.1"
     folder = folder.resolve() if folder else Path(mkdtemp(prefix="pilogger-demo-"))
     try:

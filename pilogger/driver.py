@@ -76,6 +76,20 @@ def find(name: str, folders: Iterable[Path] = ()) -> type:
 
 
 def _from_file(file: Path) -> type:
+    """Load a drop-in driver; the same class again as long as its file is the same."""
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise UnknownDriver(f"{file} cannot be imported: {error!r}") from error
+    if file not in _loaded or _loaded[file][0] != source:
+        _loaded[file] = source, _load(file)
+    return _loaded[file][1]
+
+
+_loaded: dict[Path, tuple[bytes, type]] = {}
+
+
+def _load(file: Path) -> type:
     spec = importlib.util.spec_from_file_location(f"pilogger_drivers.{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None

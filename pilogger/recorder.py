@@ -6,9 +6,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from math import inf
+from time import monotonic, sleep
 from typing import NamedTuple
 
 from pilogger.errors import BadValue, StoreError
+from pilogger.pulse import Pulse
 from pilogger.sample import Sample
 from pilogger.store import Store
 
@@ -17,6 +20,7 @@ log = logging.getLogger("pilogger.recorder")
 MOST = 100_000  # samples kept in memory while the disk takes nothing: an hour of 20 sensors at 1 Hz
 AT_ONCE = 500
 RETRY_S = 1.0
+SOON_S = 0.01
 
 
 class Declaration(NamedTuple):
@@ -38,8 +42,10 @@ class Recorder:
         self.refused = 0
         """Readings that no store can hold; each was logged."""
         self.trouble = ""
+        self.pulse = Pulse("recorder")
         self._store = store
         self._line: deque[Sample | Declaration] = deque()
+        self._carrying = threading.Lock()  # held while samples are neither here nor there
         self._news = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -73,6 +79,18 @@ class Recorder:
         else:
             self.dropped += len(item.values)
 
+    def drain(self, timeout: float) -> bool:
+        """Wait until all that was put before is in the store; False after `timeout` seconds."""
+        until = monotonic() + timeout
+        while (left := until - monotonic()) > 0:
+            if self._carrying.acquire(timeout=left):
+                done = not self._line
+                self._carrying.release()
+                if done:
+                    return True
+            sleep(SOON_S)
+        return False
+
     def stop(self, timeout: float) -> None:
         """Store what waits, for at most `timeout` seconds."""
         self._stopping.set()
@@ -81,13 +99,22 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._stopping.is_set() or self._line:
+            self.pulse.beat(inf)
             self._news.wait()
             self._news.clear()
             while self._line:
-                if left := self._keep(self._next()):
-                    self._line.extendleft(reversed(left))
-                    if self._stopping.wait(RETRY_S):
-                        return
+                self.pulse.beat()
+                if not self._carry() and self._stopping.wait(RETRY_S):
+                    self.pulse.end()
+                    return
+        self.pulse.end()
+
+    def _carry(self) -> bool:
+        """Carry something to the store; False if the disk did not take all of it."""
+        with self._carrying:
+            left = self._keep(self._next())
+            self._line.extendleft(reversed(left))
+        return not left
 
     def _next(self) -> list[Sample] | Declaration:
         """Take what can be stored at once: some samples, or the declaration before them."""

@@ -1,29 +1,34 @@
-"""SIGTERM, SIGINT and SIGHUP, waited for like any other event."""
+"""Signals, waited for like any other event."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
+from contextlib import suppress
+
+STOP = (signal.SIGTERM, signal.SIGINT)
 
 
-class StopSignal:
-    """Catches them from now on; `wait` returns when one came.
-
-    SIGHUP is a terminal that was closed: as good a reason to end cleanly as any.
+class Signals:
+    """Catches these signals from now on; `wait` returns them one by one.
 
     The handler only writes to a pipe: a lock taken in a signal handler can be one that
     the interrupted code already holds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *numbers: signal.Signals) -> None:
         self._read, self._write = os.pipe()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.set_blocking(self._write, False)
+        for number in numbers:
             signal.signal(number, self._caught)
 
-    def _caught(self, *_: object) -> None:
-        os.write(self._write, b".")
+    def _caught(self, number: int, _frame: object) -> None:
+        with suppress(BlockingIOError):  # thousands are waiting already
+            os.write(self._write, bytes([number]))
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait, for `seconds` at most; returns whether to stop."""
-        return bool(select.select([self._read], [], [], seconds)[0])
+    def wait(self, seconds: float | None = None) -> signal.Signals | None:
+        """Wait for the next one, for `seconds` at most."""
+        if not select.select([self._read], [], [], seconds)[0]:
+            return None
+        return signal.Signals(os.read(self._read, 1)[0])

@@ -29,14 +29,37 @@ def status(state: State) -> str:
     return "\n".join(lines).strip()
 
 
+def summary(state: State) -> str:
+    """Say how a running logger does, in one line: what `systemctl status` shows."""
+    sensors = [sensor["status"] for sensor in state["sensors"]]
+    here = [plural(len(sensors), "sensor")]
+    if failing := sum(status in TROUBLED for status in sensors):
+        here.append(f"{failing} failing")
+    places = state["destinations"]
+    if aside := sum(status == ASIDE for status in (*sensors, *(it["outcome"] for it in places))):
+        here.append(f"{aside} set aside after crashes")
+    kept = [f"{plural(state['store']['stored'], 'reading')} stored"]
+    kept += [f"{place['pending']:,} waiting for {place['name']}" for place in places]
+    parts = [", ".join(here), ", ".join(kept)]
+    if trouble := state["store"]["trouble"]:
+        parts.append(trouble)
+    if state["clock"] == "unsynced":
+        parts.append("the clock is not right yet")
+    return "; ".join(parts)
+
+
 def _head(state: State) -> str:
     if state["running"]:
         for_ = span(state["asked"] - state["started"])
         return f"{state['device']}: running for {for_} (process {state['process']})"
     if "asked" not in state:
         return "not running; it was killed, and the next start stores what its journal holds"
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(state["asked"]))
+    when = _moment(state["asked"])
     return f"{state['device']}: not running; the last clean stop was at {when}"
+
+
+def _moment(epoch: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch))
 
 
 def _sensor(sensor: Mapping[str, Any], width: int) -> str:
@@ -45,11 +68,13 @@ def _sensor(sensor: Mapping[str, Any], width: int) -> str:
         counts.append(f"{failed:,} failed")
     if sensor["skipped"]:
         counts.append(f"{sensor['skipped']:,} skipped")
-    line = f"  {sensor['id']:<{width}}{sensor['status']:<9}{', '.join(counts)}"
-    return f"{line}\n  {'':<{width}}{sensor['error']}" if sensor["status"] in TROUBLED else line
+    line = f"  {sensor['id']:<{width}}{sensor['status']:<10}{', '.join(counts)}"
+    told = sensor["status"] in {*TROUBLED, ASIDE}
+    return f"{line}\n  {'':<{width}}{sensor['error']}" if told else line
 
 
 TROUBLED = {"failing", "hung"}
+ASIDE = "set aside"
 
 
 def _store(store: Mapping[str, Any]) -> str:
@@ -71,9 +96,24 @@ def _store(store: Mapping[str, Any]) -> str:
 
 
 def _clock(state: State) -> list[str]:
-    return [f"clock  {CLOCK[state['clock']]}"] if "clock" in state else []
+    if "clock" not in state:
+        return []
+    line = f"clock  {CLOCK[state['clock']]}"
+    sync = state.get("sync", {})
+    if since := sync.get("since"):
+        line += f" since {_moment(since)}, says {SOURCES[sync['source']]}"
+        if not sync["confirmed"]:
+            line += "; not confirmed now, so it is counted on from then"
+    if error := sync.get("error"):
+        line += f"; it errs by {span(error)} at most"
+    return [line]
 
 
+SOURCES = {
+    "ntp": "NTP",
+    "system": "this machine's own time (clock.trust)",
+    "http-date": "a web server (clock.http_date), to about a second",
+}
 CLOCK = {
     "synced": "right",
     "unsynced": "not known to be right; readings are kept until it is",

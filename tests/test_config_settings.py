@@ -27,6 +27,7 @@ def test_what_is_not_said_has_a_default() -> None:
     assert settings.store.path == Path("/var/lib/pilogger/pilogger.db")
     assert settings.store.durability == 10.0
     assert settings.clock.trust == "ntp"
+    assert settings.clock.unsynced == "hold"
     assert settings.driver_dirs == ()
 
 

@@ -157,6 +157,36 @@ def test_the_bucket_is_made_once(destination: InitialState, service: Service) ->
     assert service.paths() == ["/api/buckets", *["/api/events"] * 3]
 
 
+def test_estimated_times_are_marked_before_the_readings(
+    ready: InitialState, service: Service
+) -> None:
+    """An event has no room for a mark, so one event says it of all readings of a moment."""
+    guess = [point._replace(estimated=True) for point in POINTS[:2]]
+    damp = guess[0]._replace(series="air.humidity", value=40)
+    ready.send([guess[0], damp, guess[1], POINTS[2]])
+
+    assert service.paths()[-2:] == ["/api/events"] * 2
+    assert service.events[:2] == [
+        {"key": "pilogger.clock", "value": "estimated", "epoch": 1795217600.25},
+        {"key": "pilogger.clock", "value": "estimated", "epoch": 1795217601.25},
+    ]
+    assert [event["key"] for event in service.events[2:]] == [
+        "air.temperature",
+        "air.humidity",
+        "air.temperature",
+        "air.temperature",
+    ]
+
+
+def test_without_its_mark_an_estimate_is_not_sent(ready: InitialState, service: Service) -> None:
+    """When the server does not take the marks, the readings stay."""
+    service.script.append(answer(503))
+    outcome = ready.send([POINTS[0]._replace(estimated=True)])
+
+    assert isinstance(outcome, Wait)
+    assert service.events == []
+
+
 def test_the_same_readings_are_the_same_bytes(ready: InitialState, service: Service) -> None:
     """So a receiver can tell a repetition."""
     ready.send(POINTS)

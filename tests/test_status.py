@@ -101,8 +101,24 @@ def test_a_running_agent_in_words(tmp_path: Path) -> None:
     assert "rig: running for " in words
     assert "s0  ok" in words
     assert "a power cut can take the last 10 s" in words
-    assert "clock  right" in words
+    assert "clock  right since 20" in words
+    assert ", says this machine's own time (clock.trust)" in words
     assert "next try in" in words
+
+
+def test_the_clock_in_words() -> None:
+    """Since when it is right, who says so, how well, and whether that still holds."""
+    store = {"path": "x.db", "size": 0, "free": 0}
+    state: status.State = {"running": False, "store": store, "destinations": []}
+    sync = {"source": "ntp", "confirmed": True, "since": 1e9, "error": 0.04}
+    right = tell.status({**state, "clock": "synced", "sync": sync})
+    lost = tell.status({**state, "clock": "synced", "sync": sync | {"confirmed": False}})
+    unknown = tell.status({**state, "clock": "unsynced"})
+
+    assert "clock  right since 2001-09-0" in right
+    assert ", says NTP; it errs by 40 ms at most" in right
+    assert "says NTP; not confirmed now, so it is counted on from then" in lost
+    assert "clock  not known to be right; readings are kept until it is" in unknown
 
 
 def test_no_store_is_a_sentence(tmp_path: Path) -> None:

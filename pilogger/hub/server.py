@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -19,7 +19,9 @@ from pilogger.clock import SystemClock
 from pilogger.errors import PiloggerError
 from pilogger.hub.accounts import ACCESS_KEY, Accounts, is_loopback
 from pilogger.hub.app import create_app
+from pilogger.service import Service
 from pilogger.store import Store
+from pilogger.words import plural
 
 MAX_CONNECTIONS = 256
 MAX_HEAD = 16 << 10  # bytes
@@ -44,7 +46,9 @@ def serve(
         PiloggerError: it may not listen there, or cannot.
         StoreError: the store cannot be opened.
     """
-    hub = Hub(host, port, store, accounts)
+    service = Service()
+    with service.starting("opening the store"):
+        hub = Hub(host, port, store, accounts, service)
     before = {
         number: signal.signal(number, lambda *_: hub.stop())
         for number in (signal.SIGINT, signal.SIGTERM)
@@ -68,8 +72,16 @@ class Hub:
             print(hub.url)
     """
 
-    def __init__(self, host: str, port: int, store: Path, accounts: Accounts | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        store: Path,
+        accounts: Accounts | None = None,
+        service: Service | None = None,
+    ) -> None:
         accounts = accounts or Accounts()
+        self._service = service or Service({})
         if accounts.open and not is_loopback(host):
             raise PiloggerError(
                 f"a hub without an account is open to everyone who reaches {host}: "
@@ -82,7 +94,7 @@ class Hub:
             self._socket.close()
             raise
         try:
-            self._server = _server(create_app(self.store, accounts))
+            self._server = _server(create_app(self.store, accounts), self._look)
         except BaseException:
             self.close()
             raise
@@ -99,7 +111,19 @@ class Hub:
 
     def stop(self) -> None:
         """Make `run` return soon; may be called from a signal handler."""
+        self._service.stopping()
         self._server.should_exit = True
+
+    async def _look(self) -> None:
+        """Feed the watchdog while this, the event loop, and the store's committer are alive."""
+        service, writer = self._service, self.store.writer
+        service.ready()
+        while not writer.pulse.stopped:
+            service.ping()
+            said = f"listening on {self.url}; {plural(self.store.stored, 'reading')} stored"
+            service.status(f"{said}; {writer.trouble}" if writer.trouble else said)
+            await asyncio.sleep(service.look)
+        service.status("no sign of life: store")
 
     def close(self) -> None:
         """Let go of the port and the store; after `run` they already are."""
@@ -128,8 +152,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise PiloggerError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
-def _server(app: object) -> uvicorn.Server:
-    return _Server(
+def _server(app: object, look: Callable[[], Awaitable[None]]) -> uvicorn.Server:
+    server = _Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]
             http=_Impatient,
@@ -146,13 +170,25 @@ def _server(app: object) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE_S,
         )
     )
+    server.look = look
+    return server
 
 
 class _Server(uvicorn.Server):
+    look: Callable[[], Awaitable[None]]
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `serve`: uvicorn raises them again before the store is closed."""
         yield
+
+    async def main_loop(self) -> None:
+        """Run from the moment when it listens until it is to exit."""
+        looking = asyncio.ensure_future(self.look())
+        try:
+            await super().main_loop()
+        finally:
+            looking.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hang up on those who are still sending: they keep what was not acknowledged."""

@@ -1,25 +1,26 @@
 """The scheduler: one worker per bus, free of drift, and no sensor can harm another.
 
-    Scheduler     threads, and the supervisor that replaces a worker whose driver hangs
-    └── Worker    one bus: who is due next; deterministic, without threads
-        ├── Duty      one sensor: its Grid of due times, its Health, its back-off
-        ├── Session   its driver at work: start, read, watch, close; Shape checks readings
-        └── Leash     every call of a driver; cut when one does not come back
+    Scheduler     the lines, and the supervisor that replaces a worker whose driver hangs
+    └── Line          the thread of a worker; changes its duties between two steps
+        └── Worker    one bus: who is due next; deterministic, without threads
+            ├── Duty      one sensor: its Grid of due times, its Health, its back-off
+            ├── Session   its driver at work: start, read, watch, close; Shape checks readings
+            └── Leash     every call of a driver; cut when one does not come back
 
 It knows no config and no store: `Probe`s come in, samples go out through a callback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-from threading import Event, Thread
+from collections.abc import Callable, Sequence
+from threading import Event, Lock, Thread
 from time import monotonic
 
 from pilogger.clock import Clock, SystemClock
+from pilogger.pulse import Pulse
 from pilogger.scheduler.duty import Declare, Duty, Record
 from pilogger.scheduler.health import Lateness, SensorState
-from pilogger.scheduler.leash import Abandoned
+from pilogger.scheduler.line import Line
 from pilogger.scheduler.probe import Probe, Tuning
 from pilogger.scheduler.worker import Worker
 
@@ -27,6 +28,7 @@ __all__ = ["Declare", "Lateness", "Probe", "Record", "Scheduler", "SensorState",
 
 IDLE_S = 10.0
 SOON_S = 0.01
+LET_GO_S = 3.0  # for a call under way when a sensor is changed
 
 
 class Scheduler:
@@ -44,14 +46,23 @@ class Scheduler:
         self._declare = declare
         self._clock = clock or SystemClock()
         self._duties: list[Duty] = []
-        self._threads: dict[Worker, Thread] = {}
-        self._stopping = Event()
+        self._gone = 0  # readings of sensors that are no longer there
+        self._lines: list[Line] = []
+        self._changing = Lock()  # of `_lines`
+        self._news = Event()
+        self._stopping = False
+        self._pulse = Pulse("supervisor")
         self._supervisor = Thread(target=self._supervise, name="supervisor", daemon=True)
 
     @property
     def taken(self) -> int:
         """Readings handed to `record` since the start."""
-        return sum(duty.health.readings for duty in self._duties)
+        return self._gone + sum(duty.health.readings for duty in self._duties)
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        """The signs of life of its threads, for the watchdog."""
+        return [self._pulse, *(line.worker.leash.pulse for line in tuple(self._lines))]
 
     def state(self) -> list[SensorState]:
         """How every sensor is doing, in the order of the probes."""
@@ -59,59 +70,96 @@ class Scheduler:
 
     def start(self) -> None:
         """Start the workers; every grid begins now. Once only."""
-        self._duties = [
-            Duty(probe, self._clock, self._record, self._declare) for probe in self._probes
-        ]
-        lines = sorted(self._duties, key=_line)  # stable: the order of the probes within a bus
-        for _, duties in groupby(lines, key=_line):
-            self._launch(Worker(list(duties), self._clock))
+        self.change(self._probes)
         self._supervisor.start()
+
+    def change(self, probes: Sequence[Probe], between: Callable[[], object] = int) -> None:
+        """Serve these probes from now on.
+
+        A probe that was served already (the same object) keeps everything: its grid, its
+        counters, its driver. `between` is called when nothing more will come from those
+        that are left out, and nothing has come yet from those that are new.
+        """
+        with self._changing:
+            served = {id(duty.probe): duty for duty in self._duties}
+            stay = [served[id(probe)] for probe in probes if id(probe) in served]
+            self._let_go(stay)
+            gone = [duty for duty in self._duties if duty not in stay]
+            between()
+            self._duties = [
+                served.get(id(probe)) or Duty(probe, self._clock, self._record, self._declare)
+                for probe in probes
+            ]
+            self._gone += sum(duty.health.readings for duty in gone)
+            self._probes = probes
+            self._take_on()
+        self._news.set()  # a shorter deadline may be among them
 
     def stop(self, patience: float = 2.0) -> None:
         """Stop polling and close the drivers; wait `patience` seconds at most for all of them.
 
         When this returns, `record` is never called again, whatever a driver still does.
         """
-        self._stopping.set()
         until = monotonic() + patience
+        self._stopping = True
+        self._news.set()
         if self._supervisor.ident:
             self._supervisor.join(patience)
-        for worker, thread in self._threads.items():
-            thread.join(max(0.0, until - monotonic()))
-            worker.leash.cut()
+        for line in self._lines:
+            line.ask(())
+        for line in self._lines:
+            line.settled(max(0.0, until - monotonic()))
+            line.worker.leash.cut()
 
-    def _launch(self, worker: Worker) -> None:
-        name = " ".join(map(str, worker.duties[0].probe.line))
-        thread = Thread(target=self._work, args=(worker,), name=name, daemon=True)
-        self._threads[worker] = thread
-        thread.start()
+    def _let_go(self, stay: Sequence[Duty]) -> None:
+        """Have every line serve no others than these; wait until it does."""
+        for line in self._lines:
+            line.ask([duty for duty in line.wanted if duty in stay])
+        until = monotonic() + LET_GO_S
+        for line in tuple(self._lines):
+            while not line.settled(max(SOON_S, until - monotonic())):
+                if line.worker.leash.cut_running():
+                    self._replace(line, hung=False)
+                    break
+        self._lines = [line for line in self._lines if line.wanted]
 
-    def _work(self, worker: Worker) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._stopping.wait(worker.step())
-            worker.close()
-        except Abandoned:
-            worker.release()
+    def _take_on(self) -> None:
+        """Give every duty to the line of its bus."""
+        buses: dict[tuple[str, int | str], list[Duty]] = {}
+        for duty in self._duties:
+            buses.setdefault(duty.probe.line, []).append(duty)
+        for line in self._lines:
+            line.ask(buses.pop(line.wanted[0].probe.line))
+        for duties in buses.values():
+            self._launch(Line(Worker(duties, self._clock)))
+
+    def _launch(self, line: Line) -> None:
+        self._lines.append(line)
+        line.start()
+
+    def _replace(self, line: Line, *, hung: bool) -> None:
+        self._lines.remove(line)
+        if line.worker.duties:
+            self._launch(Line(line.worker.successor(hung=hung), line.wanted))
 
     def _supervise(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(self._replace_the_stuck())
+        while not self._stopping:
+            self._pulse.beat()
+            with self._changing:
+                pause = self._replace_the_stuck()
+            self._pulse.beat(pause)
+            self._news.wait(pause)
+            self._news.clear()
+        self._pulse.end()
 
     def _replace_the_stuck(self) -> float:
         """Replace every worker that is stuck; return the seconds until one could be.
 
         No call that starts later can be overdue before the shortest deadline has passed.
         """
-        for worker in list(self._threads):
-            if worker.leash.cut_overdue():
-                del self._threads[worker]
-                self._launch(worker.successor())
-        left = [worker.leash.left() for worker in self._threads]
+        for line in tuple(self._lines):
+            if line.worker.leash.cut_overdue():
+                self._replace(line, hung=True)
+        left = [line.worker.leash.left() for line in self._lines]
         shortest = min((probe.deadline for probe in self._probes), default=IDLE_S)
         return max(SOON_S, min([shortest, *left]))
-
-
-def _line(duty: Duty) -> tuple[str, str]:
-    kind, name = duty.probe.line
-    return kind, str(name)

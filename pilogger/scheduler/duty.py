@@ -29,7 +29,7 @@ LONGEST_HANG_S = 3600.0
 
 
 class Duty:
-    """One sensor's place in the schedule; its first poll is due now."""
+    """One sensor's place in the schedule; its first poll is due now, or after a delay."""
 
     def __init__(self, probe: Probe, clock: Clock, record: Record, declare: Declare) -> None:
         self.probe = probe
@@ -40,7 +40,7 @@ class Duty:
         self._declared = False
         self._stamped = 0
         self._stamping = Lock()  # edges come from any thread
-        self._grid = Grid(clock.monotonic(), probe.every)
+        self._grid = Grid(clock.monotonic() + probe.delay, probe.every)
         self._most = max(1, int(LONGEST_BACKOFF_S / probe.every))  # slots between two attempts
         self._backoff = 1
         self._hang_pause = FIRST_HANG_S

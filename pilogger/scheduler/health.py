@@ -17,7 +17,7 @@ from pilogger.sample import Value
 
 log = logging.getLogger("pilogger.scheduler")
 
-Status = Literal["starting", "ok", "failing", "hung"]
+Status = Literal["starting", "ok", "failing", "hung", "set aside"]
 
 REASONS = (
     (NoAnswer, "no answer"),

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import TypeVar
 
 from pilogger.clock import Clock
+from pilogger.pulse import Pulse
 
 T = TypeVar("T")
 
@@ -23,9 +24,10 @@ class Abandoned(BaseException):
 
 
 class Leash:
-    """What ties one worker to its supervisor."""
+    """What ties one worker to its supervisor, and to the watchdog behind it."""
 
     def __init__(self, clock: Clock) -> None:
+        self.pulse = Pulse("worker")
         self._clock = clock
         self._lock = Lock()
         self._overdue = math.inf  # when the running call is; inf: none runs
@@ -39,6 +41,7 @@ class Leash:
         """
         with self._held():
             self._overdue = self._clock.monotonic() + deadline
+        self.pulse.beat(deadline)
         try:
             return function(*args)
         except Exception:
@@ -48,6 +51,7 @@ class Leash:
         finally:
             with self._held():
                 self._overdue = math.inf
+            self.pulse.beat()
 
     def deliver(self, function: Callable[[T], None], item: T) -> None:
         """Hand over a result, unless the leash was cut: then nothing is ever handed over.
@@ -64,14 +68,21 @@ class Leash:
 
     def cut_overdue(self) -> bool:
         """Cut the leash if the running call is overdue; tell whether it was."""
+        return self._cut_if(lambda left: left <= 0)
+
+    def cut_running(self) -> bool:
+        """Cut the leash if a call is running; tell whether one was."""
+        return self._cut_if(math.isfinite)
+
+    def _cut_if(self, condition: Callable[[float], bool]) -> bool:
         if not self._lock.acquire(blocking=False):
             return False  # who holds the lock is not stuck in a driver
         try:
-            overdue = not self._is_cut and self.left() <= 0
-            self._is_cut = self._is_cut or overdue
+            cut = not self._is_cut and condition(self.left())
+            self._is_cut = self._is_cut or cut
         finally:
             self._lock.release()
-        return overdue
+        return cut
 
     def cut(self) -> None:
         """Cut the leash in any case."""

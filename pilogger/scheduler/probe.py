@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,8 @@ class Probe:
 
     `build` is given the open bus (None for a sensor without one) and does no I/O. `every`
     and `deadline` are seconds; the deadline is for each stretch of work between two waits,
-    not for a whole poll.
+    not for a whole poll. The first poll is due `delay` seconds after the start. Every call
+    of the driver runs in a context that `inside` gives.
     """
 
     id: str
@@ -34,6 +36,8 @@ class Probe:
     deadline: float = 10.0
     raw: bool = False
     tunings: Mapping[str, Tuning] = field(default_factory=dict)
+    delay: float = 0.0
+    inside: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def __post_init__(self) -> None:
         if not (self.every > 0 and self.deadline > 0):

@@ -47,8 +47,7 @@ class Session:
         """Build the driver if there is none, and start it if it has to be."""
         if self._ready:
             return
-        self._close(self._retired)
-        self._retired = None
+        self._close_retired()
         if self.driver is None:
             driver = self._call(self._duty.probe.build, self._bus())
             self._shape = Shape(driver, self._duty.probe)
@@ -70,6 +69,7 @@ class Session:
         """Close the driver, if it can be; its errors are counted and cost nothing else."""
         self._ready = False
         self._watch = None
+        self._close_retired()
         self._close(self.driver)
 
     def _steps(self, function: Callable[[], Any]) -> Steps[Any]:
@@ -89,7 +89,12 @@ class Session:
             self._call(steps.close)  # what ends early may have something to switch off
 
     def _call(self, function: Callable[..., Any], *args: object) -> Any:
-        return self._leash.call(self._duty.probe.deadline, function, *args)
+        with self._duty.probe.inside():
+            return self._leash.call(self._duty.probe.deadline, function, *args)
+
+    def _close_retired(self) -> None:
+        retired, self._retired = self._retired, None
+        self._close(retired)
 
     def _close(self, driver: object) -> None:
         try:

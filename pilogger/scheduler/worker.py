@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
 
@@ -66,6 +66,18 @@ class Worker:
             self._plan(duty, self._clock.monotonic() + wait)
         return max(0.0, self._agenda[0][0] - self._clock.monotonic())
 
+    def change(self, duties: Sequence[Duty]) -> None:
+        """Serve these duties from now on; one that stays notices nothing."""
+        for duty in self.duties:
+            if duty not in duties:
+                self._let_go(duty)
+        new = [duty for duty in duties if duty not in self.duties]
+        self.duties = duties
+        self._agenda = [entry for entry in self._agenda if entry[2] in duties]
+        heapify(self._agenda)
+        for duty in new:
+            self._plan(duty, duty.due)
+
     def close(self) -> None:
         """Close the drivers and the bus."""
         self._end_slots()
@@ -74,12 +86,16 @@ class Worker:
             session.close()
         self._close_bus()
 
-    def successor(self) -> Worker:
+    def successor(self, *, hung: bool = True) -> Worker:
         """Pass everything but the driver that hangs on to a new worker with a new bus.
 
-        Called by the supervisor, once it has cut the leash: this worker changes nothing more.
+        Called once the leash is cut: this worker changes nothing more. Not `hung` is a driver
+        that is only too slow to be waited for now.
         """
-        self._serving.hung()
+        if hung:
+            self._serving.hung()
+        else:
+            self._serving.health.lost()
         for duty in self._slots:
             duty.health.lost()
         retired = {
@@ -138,13 +154,24 @@ class Worker:
     def _open(self, duty: Duty) -> Session:
         def bus() -> Any:
             if self._bus is None:
-                self._bus = self.leash.call(duty.probe.deadline, duty.probe.open_bus)
+                with duty.probe.inside():
+                    self._bus = self.leash.call(duty.probe.deadline, duty.probe.open_bus)
             return self._bus
 
         retired = self._retired.pop(duty.probe.id, None)
         session = Session(duty, self.leash, bus, retired)
         self._sessions[duty] = session
         return session
+
+    def _let_go(self, duty: Duty) -> None:
+        """Close the driver of a sensor, in the middle of a poll or not, and forget it."""
+        self._serving = duty
+        if slot := self._slots.pop(duty, None):
+            with suppress(Exception):  # a driver's `finally` may raise
+                slot.close()
+        if duty in self._sessions or duty.probe.id in self._retired:
+            (self._sessions.pop(duty, None) or self._open(duty)).close()
+            self._sessions.pop(duty, None)
 
     def _reopen_if_dead(self) -> None:
         """Close a bus on which nobody answers: an adapter that was pulled needs opening again."""

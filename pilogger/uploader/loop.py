@@ -7,10 +7,10 @@ to wait, so that a test with a fake clock goes through an outage of days in no t
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from random import Random
 from threading import Event, Thread
-from typing import Literal
 
 from pilogger.clock import Clock
 from pilogger.destinations import Destination, LockedOut, Refused, Wait
@@ -18,6 +18,7 @@ from pilogger.errors import StoreError
 from pilogger.store import Outbox
 from pilogger.uploader.outage import Outage
 from pilogger.uploader.shipment import Part, Shipment
+from pilogger.uploader.state import Outcome, State
 
 GATHER = 1.0  # seconds that a reading waits for company
 IDLE = 5.0  # seconds between two looks at a silent store, which wakes us anyway
@@ -25,34 +26,10 @@ GROW_AFTER = 50  # full requests in a row before a larger one is tried
 REASONS = 5  # last refusals that are remembered
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a person wants to know of a destination.
-
-    `sent` and `refused` count readings since the destination is known, `requests` since
-    this start. `lasting` is how long the trouble `why` goes on and `retry_in` when it is
-    tried again, both in seconds. `held` tells why readings may not be sent yet, `reasons`
-    why the last refused ones were.
-    """
-
-    name: str
-    outcome: Literal["none yet", "accepted", "waiting", "locked out"]
-    why: str
-    lasting: float
-    retry_in: float
-    pending: int
-    sent: int
-    refused: int
-    requests: int
-    limit: int
-    held: str
-    reasons: tuple[str, ...]
-
-
 class Uploader:
     """Sends one outbox to one destination, in a daemon thread of its own.
 
-    `random` is the source of jitter.
+    `random` is the source of jitter. Each request runs in a context that `inside` gives.
     """
 
     def __init__(
@@ -62,12 +39,15 @@ class Uploader:
         clock: Clock,
         name: str,
         random: Random | None = None,
+        *,
+        inside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.name = name
         self._destination = destination
-        self._outbox = outbox
+        self.outbox = outbox
         self._clock = clock
         self._random = random or Random()
+        self._inside = inside
         self._shipment: Shipment | None = None
         self._outage: Outage | None = None
         self._limit = destination.limit  # less after "too large"
@@ -79,18 +59,21 @@ class Uploader:
         self._answered = False
         self._reasons: deque[str] = deque(maxlen=REASONS)
         self._drained: Event | None = None
+        self._delay = 0.0
         self._stop = Event()
         self._abandoned = False
         self._thread = Thread(target=self._run, name=f"upload {name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
+    def start(self, delay: float = 0.0) -> None:
+        """Begin to send after `delay` seconds; once is enough."""
+        if self._thread.ident is None:
+            self._delay = delay
+            self._thread.start()
 
     def ask_to_stop(self) -> None:
         """Begin to end, without waiting: so several can end at the same time."""
         self._stop.set()
-        self._outbox.wake()
+        self.outbox.wake()
 
     def stop(self, timeout: float) -> None:
         """End; a request under way gets `timeout` seconds, then its thread is left behind.
@@ -110,7 +93,7 @@ class Uploader:
         Meanwhile readings do not wait for company.
         """
         self._drained = drained = Event()
-        self._outbox.wake()
+        self.outbox.wake()
         done = drained.wait(timeout)
         self._drained = None
         return done
@@ -118,7 +101,7 @@ class Uploader:
     def state(self) -> State:
         """Take a snapshot; any thread may ask."""
         now, outage = self._clock.monotonic(), self._outage
-        outcome: Literal["none yet", "accepted", "waiting", "locked out"]
+        outcome: Outcome
         if outage:
             outcome = "locked out" if isinstance(outage.why, LockedOut) else "waiting"
         else:
@@ -129,24 +112,25 @@ class Uploader:
             why=outage.why.reason if outage else "",
             lasting=now - outage.since if outage else 0.0,
             retry_in=max(0.0, outage.retry_at - now) if outage else 0.0,
-            pending=self._outbox.pending(),
-            sent=self._outbox.sent,
-            refused=self._outbox.refused,
+            pending=self.outbox.pending(),
+            sent=self.outbox.sent,
+            refused=self.outbox.refused,
             requests=self._requests,
             limit=self._limit,
-            held=self._outbox.waiting,
+            held=self.outbox.waiting,
             reasons=tuple(self._reasons),
         )
 
     # -- the thread ------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._stop.wait(self._delay)
         while not self._stop.is_set():
             pause = self.step()
             if self._outage:
                 self._stop.wait(pause)
             elif pause:
-                self._outbox.wait(pause)
+                self.outbox.wait(pause)
 
     def step(self) -> float:
         """Do what is due; return the seconds until there is more to do, 0 for at once."""
@@ -164,7 +148,7 @@ class Uploader:
     def _look(self, now: float) -> None:
         """See what is there beyond the shipment, and since when."""
         taken = len(self._shipment.batch.points) if self._shipment else 0
-        self._fresh = self._outbox.pending() - self._unsendable - taken
+        self._fresh = self.outbox.pending() - self._unsendable - taken
         if self._fresh <= 0:
             self._seen = None
         elif self._seen is None:
@@ -172,13 +156,13 @@ class Uploader:
 
     def _load(self, now: float) -> float:
         """Take the next batch, once it is full or has waited for company long enough."""
-        drained, pending = self._drained, self._outbox.pending()
+        drained, pending = self._drained, self.outbox.pending()
         room = self._limit - self._limit // 10  # samples come whole, the last may reach over
         if self._seen is not None and self._fresh < room and not drained:
             left = self._seen + GATHER - now
             if left > 0:
                 return left
-        batch = self._outbox.take(room)
+        batch = self.outbox.take(room)
         if batch:
             self._shipment = Shipment(batch)
             if len(batch.points) >= self._fresh:
@@ -194,7 +178,8 @@ class Uploader:
         """Send the next part; when that was the last, move the cursor."""
         if part := shipment.next(self._limit):
             self._requests += 1
-            outcome = self._destination.send(part)
+            with self._inside():
+                outcome = self._destination.send(part)
             if self._abandoned:
                 return IDLE
             if isinstance(outcome, Wait | LockedOut):
@@ -206,7 +191,7 @@ class Uploader:
                 shipment.accepted()
                 self._grow(part)
         if not shipment.next(self._limit):
-            self._outbox.settle(shipment.batch, shipment.set_aside)
+            self.outbox.settle(shipment.batch, shipment.set_aside)
             self._shipment = None
         self._well()
         return 0
@@ -240,5 +225,5 @@ class Uploader:
 
     def _well(self) -> None:
         if self._outage:
-            self._outage.ended(self._clock.monotonic(), self._outbox.pending())
+            self._outage.ended(self._clock.monotonic(), self.outbox.pending())
             self._outage = None

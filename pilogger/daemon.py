@@ -1,0 +1,102 @@
+"""What the service manager starts: an agent, told by signals, watched by a watchdog.
+
+SIGTERM and SIGINT stop it, SIGHUP has it read its config again. READY means that the store
+is writable (opening it has committed something) and that sensors are polled; nothing waits
+for a network, a clock or a sensor. The watchdog is fed as long as every thread without
+which nothing is logged keeps its promises (`Pulse`).
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+from pathlib import Path
+
+from pilogger import tell
+from pilogger.agent import Agent
+from pilogger.config import load
+from pilogger.errors import PiloggerError
+from pilogger.service import Service
+from pilogger.stopping import STOP, Signals
+
+log = logging.getLogger("pilogger")
+
+
+def run(config: Path) -> None:
+    """Log what a config says until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: the config describes no logger.
+        StoreError: the store cannot be opened.
+    """
+    settings = load(config)
+    faulthandler.enable()  # what the watchdog ends, or a driver in C, leaves a trace
+    service = Service()
+    signals = Signals(signal.SIGHUP, *STOP)
+    with service.starting("opening the store"):
+        agent = Agent(settings)
+        agent.start()
+    try:
+        service.ready()
+        Daemon(agent, config, service).attend(signals)
+        service.stopping()
+        log.info("stopping")
+    finally:
+        agent.stop()
+    if agent.complete:
+        log.info("stopped; everything is stored")
+
+
+class Daemon:
+    """An agent between its signals and its service manager."""
+
+    def __init__(self, agent: Agent, config: Path, service: Service) -> None:
+        self._agent = agent
+        self._config = config
+        self._service = service
+        self._note = ""  # what the last reload came to, if a person should know
+        self._stuck = ""
+
+    def attend(self, signals: Signals) -> None:
+        """Feed the watchdog, tell the status and reload when asked, until asked to stop."""
+        hangs_up = os.isatty(0)  # a terminal that is closed says SIGHUP too, and means the end
+        while True:
+            self._look()
+            caught = signals.wait(self._service.look)
+            if caught is signal.SIGHUP and not hangs_up:
+                self._reload()
+            elif caught:
+                return
+            else:
+                self._agent.tend()
+
+    def _look(self) -> None:
+        """Feed the watchdog if all is well, and say how it goes."""
+        stuck = ", ".join(pulse.name for pulse in self._agent.pulses if pulse.stopped)
+        if stuck != self._stuck:
+            log.error("no sign of life: %s", stuck) if stuck else log.warning("all moves again")
+        self._stuck = stuck
+        if stuck:
+            self._service.status(f"no sign of life: {stuck}")
+            return
+        self._service.ping()
+        try:
+            said = tell.summary(self._agent.state())
+        except Exception as error:  # of a card that dies, perhaps: no reason to stop logging
+            said = f"the status cannot be told: {error}"
+        self._service.status(f"{said}; {self._note}" if self._note else said)
+
+    def _reload(self) -> None:
+        """Read the config again; one that cannot be used changes nothing."""
+        self._service.reloading()
+        self._service.status("reading the config again")
+        try:
+            self._note = self._agent.reload(load(self._config))
+        except PiloggerError as error:
+            log.error("the old config stays: %s", error)  # noqa: TRY400 - sentences, no trace
+            self._note = f"the old config stays: {str(error).splitlines()[0]}"
+        else:
+            log.info("read %s again%s", self._config, f"; {self._note}" if self._note else "")
+        self._service.ready()
