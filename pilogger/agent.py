@@ -106,8 +106,8 @@ class Agent:
         ]
         settings = replace(settings, store=replace(settings.store, path=path), clock=clock)
         self.parts.suspects.forgive()
-        self.parts.arrange(settings)
         self.store.writer.durability = settings.store.durability
+        self.parts.arrange(settings)
         self.settings = settings
         return f"the new {' and '.join(waits)} will hold after a restart" if waits else ""
 

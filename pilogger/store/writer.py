@@ -161,19 +161,20 @@ class Writer:
 
     def _run(self, tick: Callable[[], None]) -> None:
         """Go on, whatever happens: without this thread nothing would reach the disk."""
-        due = 0.0
+        retry_at = 0.0
         while True:
-            pause = min(TICK_S, max(due - time.monotonic(), 0.01))
+            due = max(retry_at, self._since + (self.durability or IDLE_WINDOW_S))
+            left = due - time.monotonic() if self._waiting else TICK_S
+            pause = min(TICK_S, max(left, 0.01))
             self.pulse.beat(pause)
             if self._stopped.wait(pause):
                 self.pulse.end()
                 return
             self.pulse.beat()
-            window = self.durability or IDLE_WINDOW_S
             was = self.trouble
             try:
-                if self._waiting and time.monotonic() >= max(due, self._since + window):
-                    due = time.monotonic() + RETRY_S
+                if self._waiting and time.monotonic() >= due:
+                    retry_at = time.monotonic() + RETRY_S
                     self.flush()
                 self._look_for_the_file()
                 tick()
@@ -185,7 +186,6 @@ class Writer:
                 log.error("%s; keeping everything and trying again", self.trouble)
             elif was and not self.trouble:
                 log.warning("the store can be written again")
-            due = max(due, self._since + window) if self._waiting else due
 
     def _look_for_the_file(self) -> None:
         """See whether the open file is still the one that its name leads to."""
