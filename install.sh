@@ -8,10 +8,11 @@
 #   sudo bash install.sh --prefix /mnt/image                    into an image that is mounted
 #   sudo bash install.sh --uninstall                            keeps readings and config
 #
-# Each run makes a new version beside the old one in /opt/pilogger/versions, tries it with the
-# present config and a copy of the store, and switches. If it does not run well, the old one is
-# back within a minute or two. Everything is in `main`, called on the last line, so that a
-# download that breaks off runs nothing. It asks only before it deletes readings.
+# Each run makes a new version beside the old one in /opt/pilogger/versions. That version's own
+# `pilogger.versions` tries it with the present config and a copy of the store, and switches; if
+# it does not run well, or this is killed, the old one is back within a minute or two.
+# Everything is in `main`, called on the last line, so that a download that breaks off runs
+# nothing. It asks only before it deletes readings.
 
 usage() {
     cat <<'END'
@@ -37,12 +38,11 @@ STEPS=(
 settings() {
     OPT=/opt/pilogger ETC=/etc/pilogger UNITS=/etc/systemd/system COMMAND=/usr/local/bin/pilogger
     CONFIG=$ETC/pilogger.yaml
-    STATE=/var/lib/pilogger HUB_STATE=/var/lib/pilogger-hub
-    HEALTHY_S=60 # seconds that a version has to show that it runs
-    at=0         # the step in work
+    STATES=(/var/lib/pilogger /var/lib/pilogger-hub)
+    at=0 # the step in work
     want="" source="" prefix="" buses="" start=yes purge="" yes="" uninstall="" hub="" logger=yes
-    new="" old="" switched="" store=""
-    services=() present=() # what is installed by this run; what was there before
+    new="" old="" switched=""
+    services=()
     umask 022
     export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
     export PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -80,6 +80,7 @@ options() {
     [ -z "$want" ] || [ -z "$source" ] || wrong "--version and --source exclude each other"
     [ -z "$prefix" ] || [ -z "$uninstall" ] || wrong "--prefix and --uninstall exclude each other"
     if [ -e "$source" ]; then source=$(realpath "$source"); fi
+    if [ -n "$prefix" ]; then prefix=$(realpath "$prefix") || wrong "there is no folder $prefix"; fi
 }
 
 wrong() { printf 'install.sh: %s\n\n' "$*" >&2; usage >&2; exit 2; }
@@ -87,7 +88,6 @@ wrong() { printf 'install.sh: %s\n\n' "$*" >&2; usage >&2; exit 2; }
 # -- 1 to 3: the machine ----------------------------------------------------------------------
 
 look() {
-    local service
     command -v apt-get >/dev/null || die "this is for Raspberry Pi OS and Debian: there is no apt-get"
     command -v systemctl >/dev/null || die "this needs systemd: there is no systemctl"
     if [ -n "$start" ] && [ ! -d /run/systemd/system ]; then
@@ -95,25 +95,31 @@ look() {
         start=""
     fi
     no_links
+    folder "$OPT"
+    lock
+    if [ -e "$OPT/undo" ]; then
+        say "An upgrade was broken off: first back to the version before."
+        sh "$OPT/undo"
+    fi
     # What is there is upgraded, without being named again.
     if [ -z "$hub" ] && [ -e "$UNITS/pilogger-hub.service" ]; then hub=yes logger=""; fi
     if [ -z "$hub" ] || [ -e "$UNITS/pilogger.service" ]; then logger=yes; fi
     services=(${hub:+pilogger-hub} ${logger:+pilogger})
-    for service in "${services[@]}"; do
-        if [ -e "$UNITS/$service.service" ]; then present+=("$service"); fi
-    done
-    folder "$OPT"
-    exec 9<"$OPT"
-    flock -n 9 || die "another install.sh is at work: wait for its end"
     if [ -e "$OPT/current" ]; then old=$(readlink -f "$OPT/current"); fi
     say "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release), $(uname -m)${old:+, with pilogger}"
+}
+
+# Held to the end, however that comes; pilogger-undo.service waits for it.
+lock() {
+    exec 9<"$OPT"
+    flock -n 9 || die "another install.sh is at work: wait for its end"
 }
 
 # What root writes must lie where it seems to lie: a link in its place was put there to mislead.
 no_links() {
     local path
     for path in "$OPT" "$OPT/versions" "$ETC" "$CONFIG" "$ETC/secrets.yaml" "$ETC/hub.env" \
-        "$UNITS/pilogger.service" "$UNITS/pilogger-hub.service"; do
+        "$UNITS"/pilogger{,-hub,-undo}.service; do
         [ ! -L "$path" ] || die "$path is a link, and this does not write through links: remove it"
     done
     for path in "$OPT" "$OPT/versions" "$ETC"; do
@@ -157,7 +163,7 @@ pins() { [ -e /dev/gpiochip0 ] || [ -e /etc/rpi-issue ]; }
 
 users() {
     local group name
-    for name in ${logger:+pilogger} ${hub:+pilogger-hub}; do
+    for name in "${services[@]}"; do
         id "$name" >/dev/null 2>&1 ||
             useradd --system --user-group --no-create-home --home-dir "/var/lib/$name" \
                 --shell /usr/sbin/nologin "$name"
@@ -185,7 +191,7 @@ switch_on() {
     fi
 }
 
-# -- 4 to 6: a new version ----------------------------------------------------------------------
+# -- 4 to 7: a new version ----------------------------------------------------------------------
 
 # Versions are numbered: a Pi may not know the time.
 fetch() {
@@ -241,180 +247,64 @@ destinations:
 END
 }
 
-try() {
-    # A mistake that the old version finds too is no reason to stay with it.
-    if [ -n "$logger" ] && ! check "$new" && { [ -z "$old" ] || check "$old" >/dev/null 2>&1; }; then
-        die "the new version does not take $CONFIG"
-    fi
-    if [ -n "$logger" ]; then
-        store=$(as pilogger "$new/bin/python" -m pilogger.upgrade where "$CONFIG")
-    fi
-    stores try || die "the new version cannot take over the store"
-}
-
-check() { as pilogger "$1/bin/pilogger" check --config "$CONFIG"; }
-
-# Acts as a service's user, so that nothing in the folders of that user can mislead root.
-as() {
-    local user=$1
-    shift
-    (cd / && setpriv --reuid "$user" --regid "$user" --init-groups "$@")
-}
-
-# Asks pilogger.upgrade of the new version: try, keep, restore or forget, for each store.
-stores() {
-    if [ -n "$logger" ]; then
-        as pilogger "$new/bin/python" -m pilogger.upgrade "$1" "$store" || return
-    fi
-    if [ -n "$hub" ] && [ -d "$HUB_STATE" ]; then
-        as pilogger-hub "$new/bin/python" -m pilogger.upgrade "$1" "$HUB_STATE/hub.db" || return
-    fi
-}
-
-# -- 7: the switch, and back ----------------------------------------------------------------------
+# Asks the new version: to try itself, to be the one that runs.
+versions() { "$new/bin/python" -I -m pilogger.versions "$1" "${services[@]}"; }
 
 switch() {
-    local service
-    if [ -n "$start" ]; then
-        stop
-        stores keep
-    fi
-    point_to "$new"
-    ln -sfn "$OPT/current/bin/pilogger" "$COMMAND"
-    systemctl --quiet enable "${services[@]}"
-    if [ -z "$start" ]; then return; fi
-    if bring_up; then
-        stores forget >/dev/null
-        return
-    fi
-    for service in "${services[@]}"; do
-        journalctl --unit "$service" --lines 20 --no-pager --output cat 2>/dev/null || true
-    done
-    [ -n "$old" ] || die "pilogger is installed, but does not run: the lines above say why"
-    back
-}
-
-back() {
-    local service
-    say "The new version does not run well: going back."
-    stop
-    stores restore || die "the store cannot be taken back, so nothing runs now"
-    for service in "${services[@]}"; do
-        [[ " ${present[*]} " == *" $service "* ]] || drop_unit "$service"
-    done
-    services=("${present[@]}")
-    point_to "$old"
-    switched=""
-    bring_up || die "the old version does not run either: see journalctl -u pilogger"
-    die "the new version does not run well (see above); the old one runs again"
-}
-
-# Makes a version the current one, with its units: at no moment is there none.
-point_to() {
-    local service
-    for service in "${services[@]}"; do
-        install -m 644 "$1/share/pilogger/systemd/$service.service" "$UNITS/.$service.new"
-        mv -T "$UNITS/.$service.new" "$UNITS/$service.service"
-    done
-    ln -sfn "versions/${1##*/}" "$OPT/.current.new"
-    mv -T "$OPT/.current.new" "$OPT/current"
+    if [ -n "$start" ]; then versions switch; else versions point; fi
     switched=yes
-    if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
-}
-
-stop() {
-    local service
-    for service in "${services[@]}"; do
-        if [ -e "$UNITS/$service.service" ]; then systemctl stop "$service"; fi
-    done
-}
-
-drop_unit() {
-    if [ -e "$UNITS/$1.service" ]; then systemctl --quiet disable "$1"; fi
-    rm -f "$UNITS/$1.service"
-}
-
-bring_up() {
-    local service
-    for service in "${services[@]}"; do
-        systemctl reset-failed "$service" 2>/dev/null || true
-        systemctl start "$service" || say "$service does not start; looking on for a while"
-        healthy "$service" || return 1
-    done
-}
-
-# Whether one and the same process answers at two looks, a few seconds apart; not if it had to
-# be started again three times.
-healthy() {
-    local end=$((SECONDS + HEALTHY_S)) before="" process
-    while [ $SECONDS -lt $end ] && [ "$(property "$1" NRestarts)" -lt 3 ]; do
-        process=$(property "$1" MainPID)
-        if ! systemctl --quiet is-active "$1" || ! answers "$1"; then
-            before=""
-        elif [ "$process" = "$before" ]; then
-            return 0
-        else
-            before=$process
-        fi
-        sleep 2
-    done
-    return 1
-}
-
-property() { systemctl show --property "$2" --value "$1"; }
-
-answers() {
-    [ "$1" != pilogger ] ||
-        as pilogger "$OPT/current/bin/pilogger" status --json --store "$store" 2>/dev/null |
-        grep -q '"running": true'
 }
 
 # -- 8: the end -------------------------------------------------------------------------------------
 
 tidy() {
     local version
+    if [ -z "$start" ]; then
+        say "pilogger is installed; it starts with the machine."
+        return # what runs now, if any, still needs its own version
+    fi
     for version in "$OPT/versions"/*; do
         case $version in "$new" | "$old") ;; *) rm -rf "$version" ;; esac
     done
-    if [ -z "$start" ]; then
-        say "pilogger is installed; it starts with the machine."
-        return
-    fi
     if [ -n "$logger" ]; then
-        as pilogger "$COMMAND" status --store "$store" || true
+        "$COMMAND" status --config "$CONFIG" || true
         say
-        as pilogger "$COMMAND" read pi --config "$CONFIG" 2>/dev/null || true
+        setpriv --reuid pilogger --regid pilogger --init-groups \
+            "$COMMAND" read pi --config "$CONFIG" 2>/dev/null || true
+        say
     fi
-    say
     say "pilogger runs. Next:"
     say "  1. describe your sensors in $CONFIG, then: sudo pilogger check"
     say "  2. make it so: sudo systemctl reload pilogger"
-    say "  3. see how it is doing: sudo pilogger status${hub:+, and http://127.0.0.1:8080}"
+    say "  3. see how it is doing: pilogger status${hub:+, and http://127.0.0.1:8080}"
 }
 
 remove() {
-    services=(pilogger pilogger-hub)
+    local service answer=""
     if [ -n "$purge" ] && [ -z "$yes" ]; then
-        local answer=""
-        read -r -p "Delete all readings in $STATE and $HUB_STATE, and $ETC? [y/N] " answer </dev/tty ||
+        read -r -p "Delete all readings in ${STATES[*]}, and $ETC? [y/N] " answer </dev/tty ||
             die "nobody to ask here: say --yes to delete the readings"
         [ "$answer" = y ] || die "nothing was removed"
     fi
-    local service
-    if [ -d /run/systemd/system ]; then stop; fi
-    for service in "${services[@]}"; do drop_unit "$service"; done
+    if [ -d "$OPT" ]; then lock; fi
+    for service in pilogger-undo pilogger pilogger-hub; do
+        [ -e "$UNITS/$service.service" ] || continue
+        if [ -d /run/systemd/system ]; then systemctl stop "$service"; fi
+        systemctl --quiet disable "$service"
+        rm -f "$UNITS/$service.service"
+    done
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
     if [ "$(readlink "$COMMAND")" = "$OPT/current/bin/pilogger" ]; then rm -f "$COMMAND"; fi
     rm -rf "$OPT"
-    if [ -n "$purge" ]; then
-        rm -rf "$STATE" "$HUB_STATE" "$ETC"
-        for service in "${services[@]}"; do
-            if id "$service" >/dev/null 2>&1; then userdel "$service"; fi
-        done
-        say "pilogger is removed, with its readings, config and users."
-    else
-        say "pilogger is removed. Readings stay in $STATE, the config in $ETC."
+    if [ -z "$purge" ]; then
+        say "pilogger is removed. Readings stay in ${STATES[0]}, the config in $ETC."
+        return
     fi
+    rm -rf "${STATES[@]}" "$ETC"
+    for service in pilogger pilogger-hub; do
+        if id "$service" >/dev/null 2>&1; then userdel "$service"; fi
+    done
+    say "pilogger is removed, with its readings, config and users."
 }
 
 # Runs all this once more inside another system.
@@ -441,9 +331,9 @@ inside() {
 told() {
     local status=$? i
     [ "$status" -ne 0 ] && [ "$at" -gt 0 ] || return 0
-    if [ -z "$switched" ]; then
-        if [ -n "$new" ]; then rm -rf "$new"; fi
-        if [ -n "$old" ] && [ -n "$start" ]; then systemctl start "${present[@]}" || true; fi
+    if [ -e "$OPT/undo" ]; then sh "$OPT/undo" || true; fi
+    if [ -n "$new" ] && [ -z "$switched" ] && [ "$(readlink -f "$OPT/current")" != "$new" ]; then
+        rm -rf "$new"
     fi
     {
         printf '\npilogger: step %d, "%s", was not completed.\n' "$at" "${STEPS[at - 1]}"
@@ -458,6 +348,7 @@ main() {
     settings
     options "$@"
     [ "$(id -u)" -eq 0 ] || die "this needs root: run it with sudo"
+    cd / # a Python that root runs imports what lies where it is
     if [ -n "$prefix" ]; then inside; fi
     if [ -n "$uninstall" ]; then remove; exit; fi
     trap told EXIT
@@ -466,7 +357,7 @@ main() {
     step; users
     step; fetch
     step; configure
-    step; try
+    step; versions try
     step; switch
     step; tidy
 }

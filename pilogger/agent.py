@@ -54,6 +54,8 @@ class Agent:
         self.scheduler = self.parts.scheduler
         self._started = self._clock.wall()
         self._failure: StoreError | None = None
+        self.behind = ""
+        """Why the parts are not yet what the settings say; empty if they are."""
         self.complete = False
         """Whether all that was taken is in the store, and closed; known after the stop."""
         self._steps = StepWatcher(self.store.tend_clock)
@@ -88,7 +90,8 @@ class Agent:
     def reload(self, settings: Settings) -> str:
         """Go on with other settings; what is the same in them goes on undisturbed.
 
-        Returns a sentence about what waits for a restart; empty if nothing does.
+        What the disk does not let happen at once, `tend` brings about. Returns a sentence
+        about what waits for a restart; empty if nothing does.
 
         Raises:
             StoreBroken: the disk takes nothing, and what waits in memory must come first.
@@ -107,14 +110,27 @@ class Agent:
         settings = replace(settings, store=replace(settings.store, path=path), clock=clock)
         self.parts.suspects.forgive()
         self.store.writer.durability = settings.store.durability
-        self.parts.arrange(settings)
         self.settings = settings
+        self._arrange()
         return f"the new {' and '.join(waits)} will hold after a restart" if waits else ""
 
     def tend(self) -> None:
-        """Do what is due now and then: parts that were set aside long enough try again."""
-        if self.parts.suspects.release():
+        """Do what is due now and then: parts that were set aside, or failed to come, try again."""
+        if self.parts.suspects.release() or self.behind:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        before = self.behind
+        try:
             self.parts.arrange(self.settings)
+        except StoreError as error:
+            self.behind = str(error)
+            if not before:
+                log.error("the config is not all in force yet: %s", error)  # noqa: TRY400
+        else:
+            self.behind = ""
+            if before:
+                log.warning("all of the config is in force now")
 
     def stop(self, drain: float = 0.0) -> None:
         """Stop polling, store everything, let go; within 5 seconds and the drain.

@@ -147,9 +147,9 @@ def status(config: Path | None, store: Path | None, as_json: bool) -> None:
     from pilogger.status import find
 
     if store is None:
-        from pilogger.config import load
+        from pilogger.config import store_path
 
-        store = load(_config(config)).store.path
+        store = store_path(_config(config))
     state = find(store)
     click.echo(json.dumps(state, indent=2) if as_json else tell.status(state))
 

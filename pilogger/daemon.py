@@ -16,10 +16,13 @@ from pathlib import Path
 
 from pilogger import tell
 from pilogger.agent import Agent
-from pilogger.config import load
-from pilogger.errors import PiloggerError
+from pilogger.clock import SystemClock
+from pilogger.config import Settings, load, sealed, store_path
+from pilogger.errors import ConfigError, PiloggerError, StoreBroken
 from pilogger.service import Service
 from pilogger.stopping import STOP, Signals
+from pilogger.store.connection import Lock
+from pilogger.suspects import Suspects
 
 log = logging.getLogger("pilogger")
 
@@ -31,8 +34,8 @@ def run(config: Path) -> None:
         ConfigError: the config describes no logger.
         StoreError: the store cannot be opened.
     """
-    settings = load(config)
-    faulthandler.enable()  # what the watchdog ends, or a driver in C, leaves a trace
+    faulthandler.enable(2)  # what the watchdog ends, or a driver in C, leaves a trace
+    settings, drivers = first_load(config)
     service = Service()
     signals = Signals(signal.SIGHUP, *STOP)
     with service.starting("opening the store"):
@@ -40,22 +43,45 @@ def run(config: Path) -> None:
         agent.start()
     try:
         service.ready()
-        Daemon(agent, config, service).attend(signals)
+        Daemon(agent, config, service, drivers).attend(signals)
         service.stopping()
         log.info("stopping")
     finally:
         agent.stop()
     if agent.complete:
+        if drivers:
+            drivers.close()
         log.info("stopped; everything is stored")
+
+
+def first_load(config: Path) -> tuple[Settings, Suspects | None]:
+    """Read the config; drivers that killed the process each time they were loaded are left out.
+
+    The marks are those of the process with the store's lock, so that is taken meanwhile.
+    """
+    try:
+        store = store_path(config).resolve()
+        lock = Lock(store)
+    except (ConfigError, StoreBroken):  # told by what comes next; or there is no folder yet
+        return load(config), None
+    try:
+        drivers = Suspects(store, SystemClock(), "drivers")
+        return load(config, drivers), drivers
+    finally:
+        lock.release()
 
 
 class Daemon:
     """An agent between its signals and its service manager."""
 
-    def __init__(self, agent: Agent, config: Path, service: Service) -> None:
+    def __init__(
+        self, agent: Agent, config: Path, service: Service, drivers: Suspects | None
+    ) -> None:
         self._agent = agent
         self._config = config
         self._service = service
+        self._drivers = drivers
+        self._sealed = sealed(config.parent)
         self._note = ""  # what the last reload came to, if a person should know
         self._stuck = ""
 
@@ -86,6 +112,8 @@ class Daemon:
             said = tell.summary(self._agent.state())
         except Exception as error:  # of a card that dies, perhaps: no reason to stop logging
             said = f"the status cannot be told: {error}"
+        if behind := self._agent.behind:
+            said += f"; the config is not all in force yet: {behind}"
         self._service.status(f"{said}; {self._note}" if self._note else said)
 
     def _reload(self) -> None:
@@ -93,10 +121,15 @@ class Daemon:
         self._service.reloading()
         self._service.status("reading the config again")
         try:
-            self._note = self._agent.reload(load(self._config))
+            if self._drivers:
+                self._drivers.forgive()
+            self._note = self._agent.reload(load(self._config, self._drivers))
         except PiloggerError as error:
             log.error("the old config stays: %s", error)  # noqa: TRY400 - sentences, no trace
             self._note = f"the old config stays: {str(error).splitlines()[0]}"
         else:
+            if sealed(self._config.parent) != self._sealed:
+                more = "what changed in secrets.yaml will hold after a restart"
+                self._note = f"{self._note}; {more}" if self._note else more
             log.info("read %s again%s", self._config, f"; {self._note}" if self._note else "")
         self._service.ready()

@@ -50,18 +50,23 @@ class Parts:
         return [uploader for _, uploader in self._senders.values()]
 
     def arrange(self, settings: Settings) -> None:
-        """Make what runs what the settings say; destinations first, so that readings can go on."""
+        """Make what runs what the settings say; destinations first, so that readings can go on.
+
+        Where it fails on the way, the same call again does the rest.
+
+        Raises:
+            StoreError: the disk did not take what a new destination has to remember.
+        """
         sensors = {f"sensor {sensor.id}": sensor for sensor in settings.sensors}
         places = {f"destination {place.name}": place for place in settings.destinations}
         self.suspects.watch([*sensors, *places])
         self._dismiss(settings.destinations)
-        self._senders = {
-            name: self._sender(name, place, settings.clock.unsynced)
-            for name, place in places.items()
-        }
+        for name, place in places.items():  # one that is made stays, whatever the next comes to
+            self._senders[name] = self._sender(name, place, settings.clock.unsynced)
+        self._senders = {name: self._senders[name] for name in places}
         self._probes = {name: self._probe(name, sensor) for name, sensor in sensors.items()}
         self.scheduler.change(
-            [probe for name, (_, probe) in self._probes.items() if not self.suspects.aside(name)],
+            [probe for name, (it, probe) in self._probes.items() if not self._aside(name, it)],
             between=partial(self._recorder.drain, LET_GO_S),  # the channels of a sensor may change
         )
 
@@ -106,11 +111,14 @@ class Parts:
         running = {sensor.id: sensor for sensor in self.scheduler.state()}
         states = (
             self._left_out(sensor.id, why)
-            if (why := self.suspects.aside(name))
+            if (why := self._aside(name, sensor))
             else running.get(sensor.id)  # none for a moment, while it is changed
             for name, (sensor, _) in self._probes.items()
         )
         return [asdict(state) for state in states if state]
+
+    def _aside(self, name: str, sensor: SensorSettings) -> str:
+        return sensor.aside or self.suspects.aside(name)
 
     def _left_out(self, id: str, why: str) -> SensorState:
         return SensorState(

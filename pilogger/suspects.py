@@ -4,7 +4,8 @@ A file beside the store has one line for each sensor and destination: `!` while 
 inside its code, how many processes in a row died there, and its name. A clean stop removes
 the file. The marks are not synced, because they need to outlive the process only: after a
 power cut, in another boot, they tell nothing. They are kept for the first minutes, which
-is when a loop of crashes happens, and cost the card nothing afterwards.
+is when a loop of crashes happens, and cost the card nothing afterwards. Drivers have a file
+of their own, for what happens while they are loaded: there is no store then.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ HOUR_S, DAY_S = 3600.0, 86_400.0  # a destination is tried sooner: its readings 
 class Suspects:
     """Remembers from one process to the next; parts are called `sensor air`, `destination hub`.
 
-    Belongs to the process that holds the store's lock.
+    `what` names the file. Belongs to the process that holds the store's lock.
     """
 
-    def __init__(self, store: Path, clock: Clock) -> None:
-        self._path = beside(store, "starts")
+    def __init__(self, store: Path, clock: Clock, what: str = "starts") -> None:
+        self._path = beside(store, what)
         self._clock = clock
         self._lock = Lock()
         self._fd = -1

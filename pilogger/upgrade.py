@@ -1,17 +1,18 @@
-"""What install.sh asks of the new version before it trusts it with a store.
+"""A store on its way to a newer version: tried on a copy, set aside, taken back.
 
-    python -m pilogger.upgrade where PLACE    the path of the store
     python -m pilogger.upgrade try PLACE      a copy of the store can be brought to our format
     python -m pilogger.upgrade keep PLACE     set a copy aside, if our format is another
     python -m pilogger.upgrade restore PLACE  take that copy back; the newer store is kept
     python -m pilogger.upgrade forget PLACE   the upgrade went well: drop the copy
 
-PLACE is a config or a store. `keep` and `restore` want a logger that has stopped. Nothing
-needs more rights than the store's owner has.
+`pilogger.versions` asks this of the new version. PLACE is a config or a store. `keep` and
+`restore` want a logger that has stopped; each can be killed at any moment and done again.
+Nothing needs more rights than the store's owner has.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import sys
@@ -21,21 +22,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pilogger.clock import SystemClock
-from pilogger.config import load
-from pilogger.errors import ConfigError, PiloggerError
+from pilogger.config import store_path
+from pilogger.errors import PiloggerError
 from pilogger.store import Store, beside, open_reader
 from pilogger.store.connection import Lock
 from pilogger.store.schema import VERSION
 from pilogger.words import size
 
-DEFAULT = Path("/var/lib/pilogger/pilogger.db")
-STAYS = ("lock", "status", "shm", "before", "newer")  # beside a store, but none of its data
+STAYS = ("lock", "status", "shm", "part", "before", "back", "out", "newer")
+"""Beside a store, but none of its data."""
+MARKS = ("starts", "drivers")  # see Suspects
+LEAP = 1 << 20  # numbers that are left out where nobody can tell which were given
+TRIAL = ".upgrade-"
 SPARE = 16 << 20  # bytes that a migration may need besides the copy
-
-
-def where(store: Path) -> str:
-    """Tell where the store is."""
-    return str(store)
 
 
 def rehearse(store: Path) -> str:
@@ -50,8 +49,10 @@ def rehearse(store: Path) -> str:
         (found,) = reader.execute("PRAGMA user_version").fetchone()
         if found == VERSION:
             return f"{store} has this version's format"
+        for left in store.parent.glob(f"{TRIAL}*"):  # by one that was killed
+            shutil.rmtree(left, ignore_errors=True)
         _room(store)
-        with tempfile.TemporaryDirectory(prefix=".upgrade-", dir=store.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=TRIAL, dir=store.parent) as folder:
             copy = Path(folder) / store.name
             with closing(sqlite3.connect(copy)) as target:
                 reader.backup(target)
@@ -61,38 +62,49 @@ def rehearse(store: Path) -> str:
 
 def keep(store: Path) -> str:
     """Set a copy of the files aside if the next start will change their format."""
+    before, part = beside(store, "before"), beside(store, "part")
+    for left in (before, part):  # by an upgrade that went well, or did not come so far
+        shutil.rmtree(left, ignore_errors=True)
     if not store.exists() or _format(store) == VERSION:
         return "nothing to set aside"
     with _stopped(store):
         _room(store)
-        before = beside(store, "before")
-        shutil.rmtree(before, ignore_errors=True)
-        before.mkdir()
+        part.mkdir()
         for file in _data(store):
-            shutil.copy2(file, before)
+            shutil.copy2(file, part)
+        os.sync()
+        part.rename(before)
     return f"the store as it is was set aside in {before}"
 
 
 def restore(store: Path) -> str:
-    """Take the copy back; what was written since is kept beside it."""
-    before, newer = beside(store, "before"), beside(store, "newer")
-    if not before.exists():
+    """Take the copy back; what was written since is kept beside it.
+
+    First all that is there goes out, then the copy comes back. Its folder has another name
+    from the one to the other, so that what was broken off goes on where it was.
+    """
+    before, back, out = (beside(store, what) for what in ("before", "back", "out"))
+    for marks in MARKS:  # what the newer version died of is not the fault of the old one's parts
+        beside(store, marks).unlink(missing_ok=True)
+    if not any(folder.exists() for folder in (before, back, out)):
         return "the store's format did not change"
     with _stopped(store):
-        given = _numbers(store)
+        if before.exists():
+            out.mkdir(exist_ok=True)
+            for file in _data(store):
+                file.rename(out / file.name)
+            beside(store, "shm").unlink(missing_ok=True)
+            os.sync()
+            before.rename(back)
+        if back.exists():
+            for file in back.iterdir():
+                file.rename(store.parent / file.name)
+            os.sync()
+            back.rmdir()
+        _leap(store, _numbers(out / store.name))
+        newer = beside(store, "newer")
         shutil.rmtree(newer, ignore_errors=True)
-        newer.mkdir()
-        for file in _data(store):
-            file.rename(newer / file.name)
-        beside(store, "shm").unlink(missing_ok=True)
-        for file in before.iterdir():
-            file.rename(store.parent / file.name)
-        before.rmdir()
-        # Numbers that the newer version gave may have been sent: they are not given again.
-        with closing(sqlite3.connect(store)) as connection, connection:
-            connection.execute(
-                "UPDATE meta SET value = max(value, ?) WHERE key = 'next_seq'", (given,)
-            )
+        out.rename(newer)
     return f"the store is as before the upgrade; what was taken since is in {newer}"
 
 
@@ -109,16 +121,29 @@ def _format(store: Path) -> int:
 
 
 def _numbers(store: Path) -> int:
-    with closing(open_reader(store)) as reader:
-        found = reader.execute("SELECT value FROM meta WHERE key = 'next_seq'").fetchone()
-        return int(found[0]) if found else 0
+    """Return the first number that a store has not given; a guess if it cannot be read."""
+    try:
+        with closing(open_reader(store)) as reader:
+            found = reader.execute("SELECT value FROM meta WHERE key = 'next_seq'").fetchone()
+    except (PiloggerError, sqlite3.Error):
+        return 0
+    return int(found[0]) if found else 0
+
+
+def _leap(store: Path, given: int) -> None:
+    """Give no number again that the newer version gave: its readings may have been sent."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute(
+            "UPDATE meta SET value = max(value + ?, ?) WHERE key = 'next_seq'",
+            (0 if given else LEAP, given),
+        )
 
 
 def _data(store: Path) -> list[Path]:
     """List the store's file and those beside it that hold readings."""
     stays = {beside(store, what) for what in STAYS}
     found = {file for file in store.parent.iterdir() if file.name.startswith(f"{store.name}-")}
-    return [store, *found - stays]
+    return [file for file in (store, *found - stays) if file.exists()]
 
 
 def _room(store: Path) -> None:
@@ -141,14 +166,11 @@ def _stopped(store: Path) -> Iterator[None]:
 def _store(place: Path) -> Path:
     if place.suffix not in {".yaml", ".yml"}:
         return place
-    try:
-        return load(place).store.path
-    except ConfigError:  # its secrets may be for the service only
-        return DEFAULT
+    return store_path(place)
 
 
 if __name__ == "__main__":
-    verbs = {"where": where, "try": rehearse, "keep": keep, "restore": restore, "forget": forget}
+    verbs = {"try": rehearse, "keep": keep, "restore": restore, "forget": forget}
     try:
         print(verbs[sys.argv[1]](_store(Path(sys.argv[2]))))  # noqa: T201
     except PiloggerError as error:

@@ -10,7 +10,7 @@ from config_rig import mistake, mistakes
 
 from pilogger.config import load, loads
 from pilogger.config.parser import Unresolved
-from pilogger.config.secrets import Secrets
+from pilogger.config.secrets import Secrets, sealed
 from pilogger.errors import ConfigError
 
 TEXT = "sensors: {air: {driver: bme280}}\ndevice: !secret name\n"
@@ -100,6 +100,55 @@ def test_a_file_of_someone_else_is_told_apart_too(
         secrets.resolve("!secret", "name")
 
     assert list(map(str, secrets.mistakes)) == [f"{file}:1:1: cannot be read: Permission denied"]
+
+
+def test_systemd_hands_over_a_file_of_root(
+    public_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """What only root may read the service has as a credential, as it was at the start."""
+    write(public_path, "name: from the file\n", mode=0)
+    folder = public_path / "credentials"
+    folder.mkdir(mode=0o755)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    copy = folder / "secrets.yaml"
+    copy.write_text("name: handed over\n")  # of mode 0440 with an access list, in systemd 252
+    copy.chmod(0o644)
+    request.getfixturevalue("not_root")
+    secrets = Secrets(public_path)
+
+    assert secrets.resolve("!secret", "name") == "handed over"
+    with pytest.raises(Unresolved, match=r"has no secret nam .*name.*restart the service"):
+        secrets.resolve("!secret", "nam")
+
+
+def test_a_file_of_ours_goes_before_its_copy(tmp_path: Path, credentials: Path) -> None:
+    """So that a reload sees what changed in it."""
+    write(tmp_path, "name: from the file\n")
+    (credentials / "secrets.yaml").write_text("name: handed over\n")
+
+    assert loads(TEXT, folder=tmp_path).device == "from the file"
+
+
+def test_a_sealed_file_that_changed_is_noticed(
+    public_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Only where we cannot read it ourselves; what we can read a reload reads again."""
+    public_path.chmod(0o777)
+    file = write(public_path, "name: x\n")
+    ours = [sealed(public_path)]
+    file.write_text("name: other\n")
+    ours.append(sealed(public_path))
+    file.chmod(0)
+    request.getfixturevalue("not_root")
+    theirs = [sealed(public_path), sealed(public_path)]
+    (public_path / "new").touch(mode=0)
+    (public_path / "new").rename(file)
+    theirs.append(sealed(public_path))
+
+    assert ours == [False, False]
+    assert theirs[0] == theirs[1] != theirs[2]
+    assert all(theirs)
+    assert sealed(public_path / "nowhere") is None
 
 
 def test_a_pipe_is_no_secrets_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from config_rig import SENSOR, mistake
 
-from pilogger.config import from_dict, load, loads
+from pilogger.config import from_dict, load, loads, store_path
 from pilogger.errors import ConfigError
 
 DATA: dict[str, Any] = {"sensors": {"air": {"driver": "bme280"}}}
@@ -127,3 +127,36 @@ def test_only_what_is_named_is_imported() -> None:
     assert [m for m in modules if m.startswith("pilogger.sensors.")] == ["pilogger.sensors.bh1750"]
     assert not {"gpiozero", "requests", "sqlite_utils", "click", "pilogger.store"} & {*modules}
     assert not [m for m in modules if m.startswith("pilogger.destinations.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: {path: a.db}\nsensors: {air: {driver: nope, key: !secret mine}}\n",
+        "store: {path: a.db, durability: soon}\nx: !env NO_SUCH_THING_HERE\n",
+    ],
+)
+def test_the_store_is_found_whatever_else_is_wrong(tmp_path: Path, text: str) -> None:
+    """Who only asks how a logger is doing needs neither its secrets nor its drivers."""
+    (tmp_path / "secrets.yaml").mkdir()  # which nobody can read
+    (tmp_path / "a.yaml").write_text(text)
+
+    assert store_path(tmp_path / "a.yaml") == tmp_path / "a.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("store: {path: 3}\n", "a.yaml:1:15: store.path: expected text"),
+        ("store: {path: !secret x}\n", "a.yaml:1:15: store.path: there is no secret x"),
+        ("- store\n", "a.yaml:1:1: expected a mapping"),
+        ("store: [\n", "a.yaml:2:1: this is not YAML"),
+        (None, "a.yaml:1:1: there is no such file"),
+    ],
+)
+def test_a_store_that_is_not_told_is_an_error(tmp_path: Path, text: str | None, said: str) -> None:
+    """Never another store than the one that was meant."""
+    if text is not None:
+        (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        store_path(tmp_path / "a.yaml")

@@ -228,6 +228,34 @@ def test_a_disk_that_takes_nothing_comes_first(tmp_path: Path) -> None:
     assert status.find(store)["taken"] == len(rig.held(store))
 
 
+def test_what_fails_on_the_way_is_tried_again(tmp_path: Path) -> None:
+    """A disk too full to remember a new destination: the rest goes on, and it comes when it can."""
+    store, port = tmp_path / "pilogger.db", rig.free_port()
+    slow = {"driver": "simulated", "every": "1h"}
+    with rig.hub(tmp_path / "hub.db", port), manager(tmp_path, watchdog=1) as heard:
+        config = rig.configure(tmp_path, sensors={"a": slow})
+        with rig.process("run", "--config", config, **heard.environment) as logger:
+            heard.wait_for("READY=1")
+            rig.eventually(lambda: (status.ask(store) or {})["store"]["stored"] == 1)
+            limit = forbid_growing(logger)
+            rig.configure(tmp_path, port, sensors={"a": slow, "b": slow})
+            reload(logger, heard)
+            said = heard.wait_for("the config is not all in force yet: ")
+            alive = list(sensors(store))
+            resource.prlimit(logger.pid, resource.RLIMIT_FSIZE, limit)
+            rig.eventually(lambda: list(sensors(store)) == ["a", "b"])
+            state = rig.eventually(
+                lambda: (it := status.ask(store)) and it["destinations"][0]["sent"] == 2 and it
+            )
+            log = rig.stop(logger)
+
+    assert "pilogger.db" in said
+    assert alive == ["a"]
+    assert [place["name"] for place in state["destinations"]] == ["hub"]
+    assert log.count("the config is not all in force yet") == 1
+    assert "all of the config is in force now" in log
+
+
 # -- one bus -------------------------------------------------------------------------------
 
 

@@ -117,6 +117,41 @@ def test_a_neighbour_that_was_at_work_too_is_no_culprit(tmp_path: Path) -> None:
     assert found["slow"]["status"] != "set aside"
 
 
+def test_a_driver_that_kills_when_it_is_loaded_is_set_aside(tmp_path: Path) -> None:
+    """It never came so far as to be a sensor; a reload, when it is mended, takes it in."""
+    store, config = tmp_path / "pilogger.db", configure(tmp_path, "pass")
+    driver = tmp_path / "drivers" / "killer.py"
+    mended = driver.read_text()
+    driver.write_text(f"{mended}\nimport ctypes\nctypes.string_at(0)\n")
+    codes = [crash(config) for _ in range(3)]
+    with rig.agent(config) as running:
+        rig.eventually(lambda: states(store)["good"]["samples"] > 5)
+        bad = states(store)["bad"]
+        driver.write_text(mended)
+        running.send_signal(signal.SIGHUP)
+        rig.eventually(lambda: states(store)["bad"]["status"] == "ok")
+        rig.stop(running)
+
+    assert codes == [-signal.SIGSEGV] * 3
+    assert bad["status"] == "set aside"
+    assert "pilogger died each time its driver was loaded" in bad["error"]
+    assert list(tmp_path.glob("pilogger.db-drivers*")) == []
+
+
+def test_a_second_logger_blames_nobody(tmp_path: Path) -> None:
+    """Who is refused because the store is taken leaves the marks of the other alone."""
+    config = configure(tmp_path, "pass")
+    with rig.agent(config) as running:
+        before = (tmp_path / "pilogger.db-drivers").read_bytes()
+        with rig.process("run", "--config", config) as second:
+            said, _ = second.communicate(timeout=rig.PATIENCE_S)
+        after = (tmp_path / "pilogger.db-drivers").read_bytes()
+        rig.stop(running)
+
+    assert "is being written by another pilogger" in said
+    assert before == after
+
+
 # -- the journal of starts -----------------------------------------------------------------
 
 PARTS = ("sensor a", "sensor b", "destination two\nlines")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import sqlite3
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -27,10 +32,14 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def newer(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    be_newer(monkeypatch)
+
+
+def be_newer(patch: pytest.MonkeyPatch) -> None:
     """Be a version that knows one more format than the store has."""
-    monkeypatch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
-    monkeypatch.setattr(schema, "VERSION", OLD + 1)
-    monkeypatch.setattr(upgrade, "VERSION", OLD + 1)
+    patch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
+    patch.setattr(schema, "VERSION", OLD + 1)
+    patch.setattr(upgrade, "VERSION", OLD + 1)
 
 
 def take(path: Path, value: int) -> int:
@@ -81,6 +90,17 @@ def test_trial_that_fails_tells_why(store: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("newer")
+def test_trial_that_was_killed_leaves_nothing_for_long(store: Path) -> None:
+    """The next trial takes the room back."""
+    left = store.with_name(".upgrade-left")
+    left.mkdir()
+    (left / "pilogger.db").write_bytes(b"a copy")
+    upgrade.rehearse(store)
+
+    assert not left.exists()
+
+
+@pytest.mark.usefixtures("newer")
 def test_full_disk_stops_a_trial_before_it_begins(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,9 +119,7 @@ def test_way_back_gives_the_old_store_and_loses_nothing(
     No number is given twice: what the newer version took may have been sent already.
     """
     with monkeypatch.context() as patch:
-        patch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
-        patch.setattr(schema, "VERSION", OLD + 1)
-        patch.setattr(upgrade, "VERSION", OLD + 1)
+        be_newer(patch)
         upgrade.keep(store)
         given = take(store, 2)
         upgrade.restore(store)
@@ -132,6 +150,94 @@ def test_running_logger_is_left_alone(store: Path, request: pytest.FixtureReques
 
     with pytest.raises(StoreLocked):
         upgrade.keep(store)
+
+
+def test_copy_of_an_upgrade_long_past_is_never_taken_back(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was killed just before its end left it, and the store has gone on since."""
+    with monkeypatch.context() as patch:
+        be_newer(patch)
+        upgrade.keep(store)
+        take(store, 2)
+        upgrade.keep(store)  # of the next upgrade, which changes no format
+        upgrade.restore(store)
+        found = values(store)
+
+    assert found == [1, 2]
+
+
+def test_way_back_forgets_whom_the_newer_version_died_of(store: Path) -> None:
+    """A part that a bad version crashed in is not set aside by the good one."""
+    for marks in ("starts", "drivers"):
+        store.with_name(f"pilogger.db-{marks}").write_text("boot\n! 9 sensor\n")
+    upgrade.restore(store)
+
+    assert not list(store.parent.glob("*-starts")) + list(store.parent.glob("*-drivers"))
+
+
+def test_newer_store_that_cannot_be_read_is_no_obstacle(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a large leap keeps numbers from being given twice."""
+    with monkeypatch.context() as patch:
+        be_newer(patch)
+        upgrade.keep(store)
+        given = take(store, 2)
+        store.write_bytes(b"no database" * 1000)
+        upgrade.restore(store)
+
+    assert take(store, 3) > given + 1000
+    assert values(store) == [1, 3]
+
+
+CHANGES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "shutil.copyfile"}
+
+
+def killed(do: Callable[[Path], str], store: Path, step: int) -> bool:
+    """Have a process do it that is killed before its n-th change; False if it came to its end."""
+    if (process := os.fork()) == 0:
+        steps = itertools.count(1)
+
+        def watch(event: str, _arguments: object) -> None:
+            if event in CHANGES and next(steps) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(watch)
+        do(store)
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(process, 0)[1])
+
+
+@pytest.mark.parametrize("verb", ["keep", "restore"])
+def test_killed_at_any_step_it_can_be_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Whatever was done already: the way back ends with the old store, and the newer beside it."""
+    step, more = 0, True
+    while more:
+        step += 1
+        path = tmp_path / str(step) / "pilogger.db"
+        take(path, 1)
+        with monkeypatch.context() as patch:
+            be_newer(patch)
+            if verb == "keep":
+                more = killed(upgrade.keep, path, step)
+                upgrade.keep(path)
+                given = take(path, 2)
+            else:
+                upgrade.keep(path)
+                given = take(path, 2)
+                more = killed(upgrade.restore, path, step)
+            upgrade.restore(path)
+
+        assert version(path) == OLD
+        assert take(path, 3) > given
+        assert values(path) == [1, 3], f"killed before step {step} of {verb}"
+        assert values(path.with_name("pilogger.db-newer") / path.name) == [1, 2]
+        left = {file.name.removeprefix("pilogger.db") for file in path.parent.iterdir()}
+        assert not left & {"-part", "-before", "-back", "-out"}
+    assert step > 4
 
 
 def test_store_of_a_newer_version_is_refused(store: Path) -> None:

@@ -20,8 +20,9 @@ Whatever a file holds, reading it raises nothing but ConfigError.
 
 from __future__ import annotations
 
-from pilogger.config.load import from_dict, load, loads
+from pilogger.config.load import from_dict, load, loads, store_path
 from pilogger.config.schema import schema
+from pilogger.config.secrets import sealed
 from pilogger.config.settings import (
     ChannelSettings,
     ClockSettings,
@@ -44,4 +45,6 @@ __all__ = [
     "load",
     "loads",
     "schema",
+    "sealed",
+    "store_path",
 ]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,16 +25,27 @@ from pilogger.config.settings import DestinationSettings, Options, SensorSetting
 from pilogger.config.words import findings
 from pilogger.errors import ConfigError, Mistake
 
+if TYPE_CHECKING:  # it brings the store along
+    from pilogger.suspects import Suspects
+
 S = TypeVar("S", bound=shape.Shape)
 HIDDEN = 4  # characters from which a text of a destination is taken for a secret
+KILLS = (
+    "pilogger died each time its driver was loaded; "
+    "that is tried again at the next reload or restart"
+)
 SAME_NAME = "a destination before it has the same name: give it a name of its own"
 
 
 class Reader:
-    """Reads one document; relative paths start at `folder`."""
+    """Reads one document; relative paths start at `folder`.
 
-    def __init__(self, document: Document, folder: Path) -> None:
+    `suspects` are told which driver is loaded, and tell which must not be.
+    """
+
+    def __init__(self, document: Document, folder: Path, suspects: Suspects | None = None) -> None:
         self.document = document
+        self.suspects = suspects
         self.context = {"folder": folder}
         self.classes = Classes(self._folders())
 
@@ -45,7 +56,7 @@ class Reader:
             ConfigError: with every mistake, in the order of the file, then those elsewhere.
         """
         top = self._shaped(shape.Config, ())
-        sensors = [self._sensor(id) for id in _dict(self._at(("sensors",)))]
+        sensors = self._sensors(list(_dict(self._at(("sensors",)))))
         places = [self._destination(at) for at, _ in enumerate(_list(self._at(("destinations",))))]
         self._check_names()
         mistakes = sorted(self.document.mistakes, key=lambda mistake: mistake[1:3])
@@ -59,6 +70,36 @@ class Reader:
             top.clock,
             tuple(top.driver_dirs),
         )
+
+    def store_path(self, elsewhere: list[Mistake]) -> Path:
+        """Return where the store is; mistakes in the rest do not count.
+
+        Raises:
+            ConfigError: it is not there to be read.
+        """
+        if found := self._shaped(shape.AnyConfig, ()):
+            return found.store.path
+        raise ConfigError(self.document.mistakes + elsewhere)
+
+    def _sensors(self, ids: list[str]) -> list[SensorSettings | None]:
+        """Read them one by one, on our guard against drivers that end the process."""
+        if (suspects := self.suspects) is None:
+            return [self._sensor(id) for id in ids]
+        parts = {id: f"driver {_dict(self._at(('sensors', id))).get('driver')}" for id in ids}
+        suspects.watch(list(dict.fromkeys(parts.values())))
+        found = []
+        for id, part in parts.items():
+            if suspects.aside(part):
+                found.append(self._left_out(id))
+            else:
+                with suspects.inside(part):
+                    found.append(self._sensor(id))
+        return found
+
+    def _left_out(self, id: str) -> SensorSettings | None:
+        shaped = self._shaped(shape.AnySensor, ("sensors", id))
+        found = Found(object, shape.AnySensor)
+        return _sensor_settings(id, found, shaped, aside=KILLS) if shaped else None
 
     def _sensor(self, id: str) -> SensorSettings | None:
         trail: Trail = ("sensors", id)
@@ -179,7 +220,9 @@ def _texts(value: object) -> Iterator[str]:
         yield from _texts(inner)
 
 
-def _sensor_settings(id: str, found: Found, shaped: shape.Sensor) -> SensorSettings:
+def _sensor_settings(
+    id: str, found: Found, shaped: shape.Sensor, aside: str = ""
+) -> SensorSettings:
     bus = getattr(shaped, "bus", None)
     return SensorSettings(
         id,
@@ -191,4 +234,5 @@ def _sensor_settings(id: str, found: Found, shaped: shape.Sensor) -> SensorSetti
         shaped.deadline,
         shaped.raw,
         MappingProxyType(shaped.channels),
+        aside,
     )

@@ -1,8 +1,9 @@
 """What `!secret NAME` and `!env NAME` stand for.
 
 A secret is a systemd credential (https://systemd.io/CREDENTIALS), else an entry of
-`secrets.yaml` beside the config, which only its owner may read. Nothing here ever puts a
-secret's text into a sentence.
+`secrets.yaml` beside the config, which only its owner may read. Where that is not us, the
+file itself may be a credential: systemd reads it as root, once, at the start of a service.
+Nothing here ever puts a secret's text into a sentence.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from pilogger.config.document import Document
 from pilogger.config.files import open_file
@@ -22,6 +24,7 @@ from pilogger.errors import Mistake
 FILE = "secrets.yaml"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,100}")
+HANDED = "; systemd handed it over at the start: restart the service after a change"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -30,6 +33,8 @@ class Secrets:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
+        self.handed_over = False
+        """Whether the file is a copy that systemd made for us."""
         self.mistakes: list[Mistake] = []
         self._entries: dict[str, str | None] | None = None
 
@@ -56,13 +61,14 @@ class Secrets:
         unreadable = self.mistakes and not self._entries
         if unreadable or name in self._entries:  # and so told at its place in the file
             raise Unresolved
-        raise Unresolved(f"{self.file} has no secret {name}{meant(name, self._entries)}")
+        hint = meant(name, self._entries) + (HANDED if self.handed_over else "")
+        raise Unresolved(f"{self.file} has no secret {name}{hint}")
 
     def _read(self, name: str) -> dict[str, str | None]:
         """Read the secrets file; an entry that is no text is None and told of."""
         try:
-            with open_file(self.file) as file:
-                private = not os.fstat(file.fileno()).st_mode & OTHERS
+            with self._open() as file:
+                private = self.handed_over or not os.fstat(file.fileno()).st_mode & OTHERS
                 document = parse(file.read(LARGEST + 1), str(self.file), _no_tags)
         except FileNotFoundError:
             raise Unresolved(f"there is no secret {name}: {self.file} does not exist") from None
@@ -74,6 +80,27 @@ class Secrets:
             document.broken((), f"others can read the secrets in it: run chmod 600 {self.file}")
         self.mistakes = document.mistakes
         return dict(_entries(document))
+
+    def _open(self) -> BinaryIO:
+        try:
+            return open_file(self.file)
+        except PermissionError:
+            copy = Path(os.environ.get(CREDENTIALS, "/nowhere")) / FILE
+            if not copy.exists():
+                raise
+            self.handed_over = True
+            return open_file(copy)
+
+
+def sealed(folder: Path) -> object:
+    """Return what tells a secrets file that only systemd may read from the next; falsy if ours."""
+    file = folder / FILE
+    try:
+        found = file.stat()
+        ours = os.access(file, os.R_OK, effective_ids=True)
+    except OSError:
+        return None
+    return not ours and (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _entries(document: Document) -> Iterator[tuple[str, str | None]]:

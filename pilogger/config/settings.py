@@ -96,6 +96,8 @@ class SensorSettings:
     deadline: float
     raw: bool
     channels: Mapping[str, ChannelSettings]
+    aside: str = ""
+    """Why it must not run; its driver was not loaded then."""
 
     def build(self, bus: object = None) -> Any:
         """Make the driver, on an open bus if it needs one; does no I/O."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pilogger import driver as drivers
 from pilogger.config.durations import Interval
 from pilogger.config.names import Trail
-from pilogger.config.paths import Folder
+from pilogger.config.paths import File, Folder
 from pilogger.config.settings import ChannelSettings, ClockSettings, StoreSettings
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -55,6 +55,22 @@ class Config(Shape):
     driver_dirs: list[Folder] = Field(
         [], description="Folders with drivers of your own, one NAME.py for each."
     )
+
+
+class AnyStore(Shape):
+    """Where readings are kept, whatever else is said of that."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    path: File = StoreSettings().path
+
+
+class AnyConfig(Shape):
+    """A config of which nothing matters but where its store is."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    store: AnyStore = Field(default_factory=AnyStore)
 
 
 class Sensor(Shape):

@@ -10,10 +10,11 @@ import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,14 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._log = root.with_suffix(".console")
         self._leader = 0
+        self._nspawn: subprocess.Popen[bytes]
+
+    def begin(self, *command: object) -> subprocess.Popen[bytes]:
+        """Run a command, and do not wait for it."""
+        with self._log.open("a") as console:
+            return subprocess.Popen(self._inside(command), stdout=console, stderr=console)
 
     def run(self, *command: object, stdin: str = "", check: bool = True) -> str:
         """Run a command; returns what it printed. Fails the test if the command fails."""
@@ -63,9 +71,8 @@ class Machine:
 
     def attempt(self, *command: object, stdin: str = "") -> tuple[int, str]:
         """Run a command that may fail; returns its exit code and what it printed."""
-        into = ["nsenter", f"--target={self._leader}", "--all", "--root", "--wd"]
         done = subprocess.run(
-            [*into, "env", "-i", *ENVIRONMENT, *map(str, command)],
+            self._inside(command),
             input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -75,31 +82,43 @@ class Machine:
         )
         return done.returncode, done.stdout
 
+    def _inside(self, command: Sequence[object]) -> list[str]:
+        into = ["nsenter", f"--target={self._leader}", "--all", "--root", "--wd"]
+        return [*into, "env", "-i", *ENVIRONMENT, *map(str, command)]
+
     @contextmanager
     def booted(self) -> Iterator[None]:
         """Have it running until the end of the block; then it is deleted, for it is large."""
-        log = self.root.with_suffix(".console")
-        with log.open("w") as console:
-            nspawn = subprocess.Popen(
+        try:
+            self._boot()
+            yield
+        except AssertionError as error:
+            error.add_note(self._log.read_text()[-2000:])
+            raise
+        finally:
+            self._nspawn.terminate()
+            self._nspawn.wait(BOOT_S)
+            shutil.rmtree(self.root)
+
+    def lose_power(self) -> None:
+        """End all that runs in it at once, and boot it again."""
+        os.kill(self._leader, signal.SIGKILL)
+        self._nspawn.wait(BOOT_S)
+        self._boot()
+
+    def _boot(self) -> None:
+        with self._log.open("w") as console:
+            self._nspawn = subprocess.Popen(
                 [*NSPAWN.split(), f"--directory={self.root}"],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
             )
-            try:
-                children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
-                self._leader = eventually(lambda: int(children.read_text().split()[-1]), BOOT_S)
-                state = ("systemctl", "is-system-running")
-                up = ("running", "degraded")
-                eventually(lambda: self.run(*state, check=False) in up, BOOT_S)
-                yield
-            except AssertionError as error:
-                error.add_note(log.read_text()[-2000:])
-                raise
-            finally:
-                nspawn.terminate()
-                nspawn.wait(BOOT_S)
-                shutil.rmtree(self.root)
+        children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children")
+        self._leader = eventually(lambda: int(children.read_text().split()[-1]), BOOT_S)
+        state = ("systemctl", "is-system-running")
+        up = ("running", "degraded")
+        eventually(lambda: self.run(*state, check=False) in up, BOOT_S)
 
 
 def eventually(what: Callable[[], Any], patience: float) -> Any:

@@ -30,6 +30,20 @@ def run(config: Path) -> None:
     Store.open(load(config).store.path, SystemClock()).close()
     raise SystemExit(1)
 """
+KILLED = """
+import os, runpy, signal, sys
+from itertools import count
+
+CHANGES = {"os.rename", "os.symlink", "subprocess.Popen"}
+steps, last = count(1), int(sys.argv.pop(1))
+
+def watch(event, _arguments):
+    if event in CHANGES and next(steps) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+runpy.run_module("pilogger.versions", run_name="__main__", alter_sys=True)
+"""
 PROBE = "import ctypes; exit(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)) < 0)"
 IN_TIME = "[Service]\nEnvironment=PILOGGER_SYNC_FILE=/etc/hostname\n"
 """No machine without network knows that its time is right; this one takes it to be."""
@@ -167,6 +181,47 @@ def test_hung_logger_is_ended_and_comes_back(machine: Machine) -> None:
     assert int(shown(machine, "NRestarts")) > 0
     drop_in(machine, "pilogger", IN_TIME)
     machine.run("systemctl", "daemon-reload")
+
+
+def test_power_cut_in_an_upgrade_is_undone_at_the_next_boot(machine: Machine) -> None:
+    """The new version ran already, on a store of a new format; now the old one does."""
+    old, before = version(machine), eventually(lambda: stored(machine), PATIENCE_S)
+    (machine.root / "install.sh").write_text(INSTALLER)
+    wheel = "/wheels/pilogger-1.1-py3-none-any.whl"
+    installer = machine.begin("bash", "/install.sh", "--source", wheel)
+    kept = machine.root / "var/lib/pilogger/pilogger.db-before"
+    eventually(lambda: kept.exists() and version(machine) == "1.1", 2 * PATIENCE_S)
+    eventually(lambda: shown(machine, "ActiveState") == "active", PATIENCE_S)
+
+    machine.lose_power()
+
+    installer.wait()
+    eventually(lambda: not (machine.root / "opt/pilogger/undo").exists(), PATIENCE_S)
+    eventually(lambda: status(machine)["running"], PATIENCE_S)
+    assert version(machine) == old
+    assert stored(machine) >= before
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("step", [7, 12, 20])
+def test_installer_that_is_killed_is_undone_at_once(machine: Machine, step: int) -> None:
+    """While it stops the services, while it switches, while it starts them: nobody is needed."""
+    (machine.root / "killed.py").write_text(KILLED)
+    new = max(int(folder.name) for folder in (machine.root / "opt/pilogger/versions").iterdir())
+    python = f"/opt/pilogger/versions/{new}/bin/python"
+    services = ("pilogger-hub", "pilogger")
+
+    code, said = machine.attempt(
+        *("flock", "/opt/pilogger", python, "-I", "/killed.py", step, "switch", *services)
+    )
+
+    assert code == 137, said
+    undo = machine.root / "opt/pilogger/undo"
+    eventually(lambda: not undo.exists() and status(machine)["running"], PATIENCE_S)
+    assert version(machine) == "1.0"
+    assert machine.run("systemctl", "is-active", *services).split() == ["active"] * 2
+    guard = ("systemctl", "is-active", "pilogger-undo")
+    assert eventually(lambda: machine.run(*guard, check=False) == "inactive", PATIENCE_S)
 
 
 def test_upgrade_takes_readings_and_config_along(machine: Machine) -> None:
