@@ -1,12 +1,8 @@
 #!/usr/bin/env bash
 # Installs pilogger on Raspberry Pi OS or Debian, upgrades it, or removes it.
 #
-#   curl -fsSL <url>/install.sh | sudo bash                     install, or upgrade
-#   curl -fsSL <url>/install.sh | sudo bash -s -- --hub         with a hub, its other end
-#   sudo bash install.sh --enable i2c,w1                        with buses switched on
-#   sudo bash install.sh --source pilogger-1.0-py3-none-any.whl from a file of yours
-#   sudo bash install.sh --prefix /mnt/image                    into an image that is mounted
-#   sudo bash install.sh --uninstall                            keeps readings and config
+#   curl -fsSL <url>/install.sh | sudo bash              install, or upgrade
+#   curl -fsSL <url>/install.sh | sudo bash -s -- --hub  with options: see below
 #
 # Each run makes a new version beside the old one in /opt/pilogger/versions. That version's own
 # `pilogger.versions` tries it with the present config and a copy of the store, and switches; if
@@ -30,19 +26,17 @@ Usage: install.sh [OPTION]...
 END
 }
 
-STEPS=(
-    "Look at this machine" "Debian packages" "Users and buses" "The new version" "Configuration"
-    "Try the new version" "Switch and start" "Tidy up"
-)
-
 settings() {
     OPT=/opt/pilogger ETC=/etc/pilogger UNITS=/etc/systemd/system COMMAND=/usr/local/bin/pilogger
     CONFIG=$ETC/pilogger.yaml
     STATES=(/var/lib/pilogger /var/lib/pilogger-hub)
+    STEPS=("Look at this machine" "Debian packages" "Users and buses" "The new version"
+        "Configuration" "Try the new version" "Switch and start" "Tidy up")
     at=0 # the step in work
-    want="" source="" prefix="" buses="" start=yes purge="" yes="" uninstall="" hub="" logger=yes
-    new="" old="" switched=""
+    want="" source="" prefix="" buses="" start=switch purge="" yes="" uninstall="" hub="" logger=yes
+    new="" old=""
     services=()
+    live=$([ ! -d /run/systemd/system ] || echo yes) # systemd runs here
     umask 022
     export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
     export PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
@@ -55,23 +49,22 @@ step() { at=$((at + 1)); printf '\n[%d/%d] %s\n' "$at" "${#STEPS[@]}" "${STEPS[a
 options() {
     while [ $# -gt 0 ]; do
         case $1 in
-            --version | --source | --prefix | --enable)
-                [ -n "${2:-}" ] || wrong "$1 needs a value"
-                case $1 in
-                    --version) want=$2 ;;
-                    --source) source=$2 ;;
-                    --prefix) prefix=$2 ;;
-                    --enable) buses=$2 ;;
-                esac
-                shift ;;
+            --version) want=${2:-} ;;
+            --source) source=${2:-} ;;
+            --prefix) prefix=${2:-} ;;
+            --enable) buses=${2:-} ;;
             --hub) hub=yes ;;
             --hub-only) hub=yes logger="" ;;
-            --no-start) start="" ;;
+            --no-start) start=point ;;
             --uninstall) uninstall=yes ;;
             --purge) purge=yes ;;
             --yes) yes=yes ;;
             --help | -h) usage; exit 0 ;;
             *) wrong "there is no option $1" ;;
+        esac
+        case $1 in --version | --source | --prefix | --enable)
+            [ -n "${2:-}" ] || wrong "$1 needs a value"
+            shift ;;
         esac
         shift
     done
@@ -85,15 +78,12 @@ options() {
 
 wrong() { printf 'install.sh: %s\n\n' "$*" >&2; usage >&2; exit 2; }
 
-# -- 1 to 3: the machine ----------------------------------------------------------------------
+# -- 1 to 3: the machine ---------------------------------------------------------------------------
 
 look() {
-    command -v apt-get >/dev/null || die "this is for Raspberry Pi OS and Debian: there is no apt-get"
-    command -v systemctl >/dev/null || die "this needs systemd: there is no systemctl"
-    if [ -n "$start" ] && [ ! -d /run/systemd/system ]; then
-        say "systemd does not run here: pilogger will start with the machine."
-        start=""
-    fi
+    type apt-get systemctl >/dev/null 2>&1 ||
+        die "this is for Raspberry Pi OS and Debian with systemd: there is no apt-get or systemctl"
+    [ -n "$live" ] || start=point
     no_links
     folder "$OPT"
     lock
@@ -133,33 +123,25 @@ no_links() {
 folder() { [ -d "$1" ] || install -d -m 755 -o root -g root "$1"; }
 
 packages() {
-    local package missing=()
-    for package in python3 python3-venv ca-certificates passwd; do
-        has "$package" || missing+=("$package")
-    done
-    if pins && ! has python3-lgpio; then
-        known python3-lgpio || apt-get update -q || true
-        if known python3-lgpio; then
-            missing+=(python3-lgpio)
-        else
-            say "This system has no python3-lgpio: GPIO pins will not work, other sensors will."
-        fi
-    fi
-    if [ ${#missing[@]} -gt 0 ]; then
-        say "To be installed by apt: ${missing[*]}"
-        apt-get update -q
-        apt-get install -y -q --no-install-recommends "${missing[@]}"
-    else
-        say "All there."
+    apt python3 python3-venv ca-certificates passwd
+    if [ -e /dev/gpiochip0 ] || [ -e /etc/rpi-issue ]; then
+        apt python3-lgpio || say "Without python3-lgpio GPIO pins do not work; other sensors do."
     fi
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "pilogger needs Python 3.11; this system has $(python3 --version)"
 }
 
-has() { [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == *" ok installed" ]]; }
-
-known() { apt-cache show "$1" >/dev/null 2>&1; }
-pins() { [ -e /dev/gpiochip0 ] || [ -e /etc/rpi-issue ]; }
+# Installs those that are not there, and says which.
+apt() {
+    local package missing=()
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == *" ok installed" ]] ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "To be installed by apt: ${missing[*]}"
+    apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
 
 users() {
     local group name
@@ -176,22 +158,18 @@ users() {
 }
 
 switch_on() {
-    local verb line
-    case $1 in
-        i2c) verb=do_i2c line=dtparam=i2c_arm=on ;;
-        spi) verb=do_spi line=dtparam=spi=on ;;
-        w1) verb=do_onewire line=dtoverlay=w1-gpio ;;
-    esac
+    local -A verb=([i2c]=do_i2c [spi]=do_spi [w1]=do_onewire)
+    local -A line=([i2c]=dtparam=i2c_arm=on [spi]=dtparam=spi=on [w1]=dtoverlay=w1-gpio)
     if command -v raspi-config >/dev/null; then
-        raspi-config nonint "$verb" 0
+        raspi-config nonint "${verb[$1]}" 0
         say "$1 is on, at the latest after the next start of the machine."
     else
-        say "There is no raspi-config to switch $1 on: put the line $line into" \
+        say "There is no raspi-config to switch $1 on: put the line ${line[$1]} into" \
             "/boot/firmware/config.txt and restart the machine."
     fi
 }
 
-# -- 4 to 7: a new version ----------------------------------------------------------------------
+# -- 4 to 7: a new version -------------------------------------------------------------------------
 
 # Versions are numbered: a Pi may not know the time.
 fetch() {
@@ -225,17 +203,16 @@ configure() {
         install -m 600 -o pilogger -g pilogger /dev/null "$ETC/secrets.yaml"
         say "$ETC/secrets.yaml is for access keys; only pilogger reads it."
     fi
-    if [ -n "$hub" ] && [ ! -e "$ETC/hub.env" ]; then
+    [ -n "$hub" ] || return 0
+    if [ ! -e "$ETC/hub.env" ]; then
         key=$(python3 -c 'import secrets; print(secrets.token_urlsafe(24))')
         install -m 600 /dev/null "$ETC/hub.env"
         say "PILOGGER_HUB_ACCESS_KEY=$key" >"$ETC/hub.env"
         say "$ETC/hub.env has the hub's new access key."
-        if [ -n "$fresh" ]; then to_own_hub "$key"; fi
     fi
-}
-
-to_own_hub() {
-    say "hub: $1" >"$ETC/secrets.yaml"
+    key=$(sed -n 's/^PILOGGER_HUB_ACCESS_KEY=//p' "$ETC/hub.env")
+    [ -n "$key" ] && [ -n "$fresh" ] && [ ! -s "$ETC/secrets.yaml" ] || return 0
+    say "hub: $key" >"$ETC/secrets.yaml"
     cat >>"$CONFIG" <<'END'
 
 destinations:
@@ -250,29 +227,26 @@ END
 # Asks the new version: to try itself, to be the one that runs.
 versions() { "$new/bin/python" -I -m pilogger.versions "$1" "${services[@]}"; }
 
-switch() {
-    if [ -n "$start" ]; then versions switch; else versions point; fi
-    switched=yes
-}
-
-# -- 8: the end -------------------------------------------------------------------------------------
+# -- 8: the end ------------------------------------------------------------------------------------
 
 tidy() {
     local version
-    if [ -z "$start" ]; then
+    if [ "$start" = point ]; then
         say "pilogger is installed; it starts with the machine."
         return # what runs now, if any, still needs its own version
     fi
     for version in "$OPT/versions"/*; do
         case $version in "$new" | "$old") ;; *) rm -rf "$version" ;; esac
     done
-    if [ -n "$logger" ]; then
-        "$COMMAND" status --config "$CONFIG" || true
-        say
-        setpriv --reuid pilogger --regid pilogger --init-groups \
-            "$COMMAND" read pi --config "$CONFIG" 2>/dev/null || true
-        say
+    if [ -z "$logger" ]; then
+        say "The hub runs, at http://127.0.0.1:8080; $ETC/hub.env has its access key and address."
+        return
     fi
+    "$COMMAND" status --config "$CONFIG" || true
+    say
+    setpriv --reuid pilogger --regid pilogger --init-groups \
+        "$COMMAND" read pi --config "$CONFIG" 2>/dev/null || true
+    say
     say "pilogger runs. Next:"
     say "  1. describe your sensors in $CONFIG, then: sudo pilogger check"
     say "  2. make it so: sudo systemctl reload pilogger"
@@ -289,22 +263,22 @@ remove() {
     if [ -d "$OPT" ]; then lock; fi
     for service in pilogger-undo pilogger pilogger-hub; do
         [ -e "$UNITS/$service.service" ] || continue
-        if [ -d /run/systemd/system ]; then systemctl stop "$service"; fi
-        systemctl --quiet disable "$service"
+        systemctl --quiet disable ${live:+--now} "$service"
         rm -f "$UNITS/$service.service"
     done
-    if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+    if [ -n "$live" ]; then systemctl daemon-reload; fi
     if [ "$(readlink "$COMMAND")" = "$OPT/current/bin/pilogger" ]; then rm -f "$COMMAND"; fi
     rm -rf "$OPT"
+    say "pilogger is removed."
     if [ -z "$purge" ]; then
-        say "pilogger is removed. Readings stay in ${STATES[0]}, the config in $ETC."
+        say "Readings stay in ${STATES[0]}, the config in $ETC."
         return
     fi
     rm -rf "${STATES[@]}" "$ETC"
     for service in pilogger pilogger-hub; do
         if id "$service" >/dev/null 2>&1; then userdel "$service"; fi
     done
-    say "pilogger is removed, with its readings, config and users."
+    say "Its readings, config and users are, too."
 }
 
 # Runs all this once more inside another system.
@@ -313,16 +287,15 @@ inside() {
     local again=(--no-start ${want:+--version "$want"} ${buses:+--enable "$buses"})
     if [ -z "$logger" ]; then again+=(--hub-only); elif [ -n "$hub" ]; then again+=(--hub); fi
     [ -x "$root/bin/bash" ] || die "$root holds no system: there is no $root/bin/bash"
+    [ ! -L "$root/opt" ] || die "$root/opt is a link, which leads out of $root"
     folder=$(mktemp -d "$root/opt/.pilogger-install.XXXXXX")
     chmod 755 "$folder"
     if [ -e "$source" ]; then
         cp -R "$source" "$folder/"
-        again+=(--source "${folder#"$root"}/${source##*/}")
-    elif [ -n "$source" ]; then
-        again+=(--source "$source")
+        source=${folder#"$root"}/${source##*/}
     fi
-    chroot "$root" /bin/bash -c "$(declare -p STEPS); $(declare -f); main \"\$@\"" install.sh \
-        "${again[@]}" || code=$?
+    chroot "$root" /bin/bash -c "$(declare -f); main \"\$@\"" install.sh \
+        "${again[@]}" ${source:+--source "$source"} || code=$?
     rm -rf "$folder"
     exit "$code"
 }
@@ -331,9 +304,8 @@ inside() {
 told() {
     local status=$? i
     [ "$status" -ne 0 ] && [ "$at" -gt 0 ] || return 0
-    if [ -e "$OPT/undo" ]; then sh "$OPT/undo" || true; fi
-    if [ -n "$new" ] && [ -z "$switched" ] && [ "$(readlink -f "$OPT/current")" != "$new" ]; then
-        rm -rf "$new"
+    if [ ! -e "$OPT/undo" ] || sh "$OPT/undo"; then
+        [ "$(readlink -f "$OPT/current")" = "$new" ] || rm -rf "$new"
     fi
     {
         printf '\npilogger: step %d, "%s", was not completed.\n' "$at" "${STEPS[at - 1]}"
@@ -358,7 +330,7 @@ main() {
     step; fetch
     step; configure
     step; versions try
-    step; switch
+    step; versions "$start"
     step; tidy
 }
 

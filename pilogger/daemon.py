@@ -13,12 +13,14 @@ import logging
 import os
 import signal
 from pathlib import Path
+from threading import Event, Thread
 
 from pilogger import tell
 from pilogger.agent import Agent
 from pilogger.clock import SystemClock
 from pilogger.config import Settings, load, sealed, store_path
 from pilogger.errors import ConfigError, PiloggerError, StoreBroken
+from pilogger.pulse import Pulse
 from pilogger.service import Service
 from pilogger.stopping import STOP, Signals
 from pilogger.store.connection import Lock
@@ -84,37 +86,57 @@ class Daemon:
         self._sealed = sealed(config.parent)
         self._note = ""  # what the last reload came to, if a person should know
         self._stuck = ""
+        self._pulse = Pulse("main")
 
     def attend(self, signals: Signals) -> None:
         """Feed the watchdog, tell the status and reload when asked, until asked to stop."""
         hangs_up = os.isatty(0)  # a terminal that is closed says SIGHUP too, and means the end
-        while True:
-            self._look()
-            caught = signals.wait(self._service.look)
-            if caught is signal.SIGHUP and not hangs_up:
-                self._reload()
-            elif caught:
-                return
-            else:
-                self._agent.tend()
+        done = Event()
+        feeder = Thread(target=self._feed, args=(done,), name="watchdog", daemon=True)
+        feeder.start()
+        try:
+            while True:
+                self._pulse.beat()
+                self._tell()
+                self._pulse.beat(self._service.look)
+                caught = signals.wait(self._service.look)
+                self._pulse.beat()
+                if caught is signal.SIGHUP and not hangs_up:
+                    self._reload()
+                elif caught:
+                    return
+                else:
+                    self._agent.tend()
+        finally:
+            self._pulse.end()
+            done.set()
+            feeder.join()
 
-    def _look(self) -> None:
-        """Feed the watchdog if all is well, and say how it goes."""
-        stuck = ", ".join(pulse.name for pulse in self._agent.pulses if pulse.stopped)
-        if stuck != self._stuck:
-            log.error("no sign of life: %s", stuck) if stuck else log.warning("all moves again")
-        self._stuck = stuck
-        if stuck:
-            self._service.status(f"no sign of life: {stuck}")
-            return
-        self._service.ping()
+    def _feed(self, done: Event) -> None:
+        """Feed the watchdog while all is well; in a thread that waits for nothing else."""
+        while True:
+            pulses = (*self._agent.pulses, self._pulse)
+            stuck = ", ".join(pulse.name for pulse in pulses if pulse.stopped)
+            if stuck != self._stuck:
+                log.error("no sign of life: %s", stuck) if stuck else log.warning("all moves again")
+            self._stuck = stuck
+            if stuck:
+                self._service.status(f"no sign of life: {stuck}")
+            else:
+                self._service.ping()
+            if done.wait(self._service.look):
+                return
+
+    def _tell(self) -> None:
+        """Say how it goes; a disk that stalls can make that take a while."""
         try:
             said = tell.summary(self._agent.state())
         except Exception as error:  # of a card that dies, perhaps: no reason to stop logging
             said = f"the status cannot be told: {error}"
         if behind := self._agent.behind:
             said += f"; the config is not all in force yet: {behind}"
-        self._service.status(f"{said}; {self._note}" if self._note else said)
+        if not self._stuck:
+            self._service.status(f"{said}; {self._note}" if self._note else said)
 
     def _reload(self) -> None:
         """Read the config again; one that cannot be used changes nothing."""

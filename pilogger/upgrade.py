@@ -110,8 +110,11 @@ def restore(store: Path) -> str:
 
 def forget(store: Path) -> str:
     """Drop the copy."""
-    shutil.rmtree(beside(store, "before"), ignore_errors=True)
-    return "done"
+    before = beside(store, "before")
+    if not before.exists():
+        return "no copy to drop"
+    shutil.rmtree(before, ignore_errors=True)
+    return f"{before} is dropped"
 
 
 def _format(store: Path) -> int:

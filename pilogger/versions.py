@@ -13,7 +13,6 @@ of it can be taken twice. Nothing that belongs to a service's user is touched as
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shlex
@@ -39,7 +38,7 @@ GUARD = "pilogger-undo"
 UNDER_WAY = Path("/run/pilogger-upgrade")  # in this boot: services may start all the same
 
 HEALTHY_S = 60.0  # that a version has to show that it runs
-LOOK_S = 2.0
+LOOK_S = 4.0
 RESTARTS = 3  # from which on it does not run well
 LINES = "20"  # of the journal, for a person
 
@@ -176,26 +175,17 @@ def _run_well(services: Services) -> bool:
 
 
 def _healthy(service: str) -> bool:
-    """Whether the same process answers at two looks, started again hardly ever."""
+    """Whether the same process is ready at two looks, started again hardly ever."""
     end, before = time.monotonic() + HEALTHY_S, ""
     while time.monotonic() < end:
         state, process, restarts = _shown(service, "ActiveState", "MainPID", "NRestarts")
         if int(restarts) >= RESTARTS:
             return False
-        answers = state == "active" and (service != "pilogger" or _answers())
-        if answers and process == before:
+        if state == "active" and process == before:
             return True
-        before = process if answers else ""
+        before = process if state == "active" else ""
         time.sleep(LOOK_S)
     return False
-
-
-def _answers() -> bool:
-    asked = (f"{CURRENT}/bin/pilogger", "status", "--json", "--config", str(CONFIG))
-    try:
-        return bool(json.loads(_as("pilogger", *asked, quiet=True).stdout)["running"])
-    except ValueError:
-        return False
 
 
 def _shown(service: str, *names: str) -> list[str]:
@@ -298,5 +288,5 @@ if __name__ == "__main__":
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         main(*sys.argv[1:])
-    except PiloggerError as error:
+    except (PiloggerError, OSError) as error:
         sys.exit(f"pilogger: {error}")

@@ -22,9 +22,10 @@ from pilogger.pulse import Pulse
 
 SABOTEUR = """
 from __future__ import annotations
-import ctypes, pathlib, threading, time
+import ctypes, gc, pathlib, threading, time
 from typing import Annotated, NamedTuple
 from pilogger.channel import Channel
+from pilogger.store.writer import Writer
 
 class Reading(NamedTuple):
     level: Annotated[float, Channel("1", 0, 10)]
@@ -36,6 +37,11 @@ class Saboteur:
     def read(self) -> Reading:
         if self.go.exists() and self.victim == "me":
             time.sleep(60)
+        if self.go.exists() and self.victim == "disk":
+            self.go.unlink()
+            stores = (it for it in gc.get_objects() if isinstance(it, Writer))
+            with next(stores).lock:  # as a write does that a full card stalls
+                time.sleep(4)
         if self.go.exists():
             for thread in threading.enumerate():
                 if thread.name == self.victim:
@@ -95,6 +101,19 @@ def test_a_full_disk_does_not(tmp_path: Path) -> None:
 
     assert pings >= 4
     assert "pilogger.db" in said
+
+
+def test_a_disk_that_stalls_does_not(tmp_path: Path) -> None:
+    """Nor does anything else that only has to wait for it, such as the status."""
+    with logger(tmp_path, "disk") as (running, heard):
+        (tmp_path / "go").touch()
+        rig.eventually(lambda: not (tmp_path / "go").exists())
+        heard.forget()
+        pings = heard.pings(3)
+        heard.wait_for("STATUS=2 sensors")
+        rig.stop(running)
+
+    assert pings >= 4
 
 
 def test_a_driver_that_hangs_does_not(tmp_path: Path) -> None:
