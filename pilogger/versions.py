@@ -33,8 +33,9 @@ UNITS = Path("/etc/systemd/system")
 COMMAND = Path("/usr/local/bin/pilogger")
 CONFIG = Path("/etc/pilogger/pilogger.yaml")
 SECRETS = CONFIG.with_name("secrets.yaml")
-STORES = {"pilogger": CONFIG, "pilogger-hub": Path("/var/lib/pilogger-hub/hub.db")}
-GUARD = "pilogger-undo"
+LOGGER, GUARD = "pilogger", "pilogger-undo"
+STATES = Path("/var/lib")
+STORES = {LOGGER: CONFIG, "pilogger-hub": STATES / "pilogger-hub/hub.db"}
 UNDER_WAY = Path("/run/pilogger-upgrade")  # in this boot: services may start all the same
 
 HEALTHY_S = 60.0  # that a version has to show that it runs
@@ -54,7 +55,7 @@ def rehearse(services: Services) -> None:
         PiloggerError: it does not.
     """
     old = current()
-    refused = "pilogger" in services and not _takes_config(Path(sys.prefix))
+    refused = LOGGER in services and not _takes_config(Path(sys.prefix))
     if refused and (old is None or _takes_config(old, quiet=True)):
         raise PiloggerError(f"the new version does not take {CONFIG}")
     _stores("try", services)
@@ -90,7 +91,7 @@ def switch(services: Services) -> None:
             raise PiloggerError("it is installed, but does not run: the lines above say why")
         return
     had = [service for service in services if _unit(service).exists()]
-    _write_down(f"undo {old.name} {','.join(had)} {' '.join(services)}")
+    _write_down("undo", old.name, ",".join(had), *services)
     try:
         _stop(had)
         _stores("keep", services)
@@ -133,13 +134,13 @@ def current() -> Path | None:
 # -- the way back --------------------------------------------------------------------------
 
 
-def _write_down(way: str) -> None:
+def _write_down(*way: str) -> None:
     """Write the way back where a guard finds it, and have the guard wait for our lock."""
     new = UNDO.with_suffix(".new")
-    python = shlex.quote(f"{sys.prefix}/bin/python")
+    command = shlex.join((f"{sys.prefix}/bin/python", "-I", "-m", __spec__.name, *way))
     new.write_text(
         "# The way back from an upgrade that is under way, for pilogger-undo.service.\n"
-        f"exec {python} -I -m {__spec__.name} {way}\n"
+        f"exec {command}\n"
     )
     guard = _unit(GUARD)
     shutil.copyfile(f"{sys.prefix}/share/pilogger/systemd/{guard.name}", guard)
@@ -226,7 +227,7 @@ def _link(link: Path, target: str) -> None:
 def _stores(verb: str, services: Services) -> None:
     """Ask `pilogger.upgrade` of each store, as its owner."""
     for service in services:
-        if Path("/var/lib", service).is_dir():
+        if (STATES / service).is_dir():
             asked = (sys.executable, "-I", "-m", "pilogger.upgrade", verb, str(STORES[service]))
             if _as(service, *asked).returncode:
                 raise PiloggerError(f"the store of {service}: see above ({verb})")
@@ -235,13 +236,13 @@ def _stores(verb: str, services: Services) -> None:
 def _takes_config(version: Path, *, quiet: bool = False) -> bool:
     with _credentials() as folder:
         asked = (f"{version}/bin/pilogger", "check", "--config", str(CONFIG))
-        return not _as("pilogger", *asked, quiet=quiet, CREDENTIALS_DIRECTORY=folder).returncode
+        return not _as(LOGGER, *asked, quiet=quiet, CREDENTIALS_DIRECTORY=folder).returncode
 
 
 @contextmanager
 def _credentials() -> Iterator[str]:
     """Hand the secrets file over, as systemd would."""
-    owner = pwd.getpwnam("pilogger")
+    owner = pwd.getpwnam(LOGGER)
     with TemporaryDirectory(dir="/run") as folder:
         copy = Path(folder, SECRETS.name)
         copy.touch(mode=0o600)

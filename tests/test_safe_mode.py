@@ -10,6 +10,8 @@ import logger_rig as rig
 import pytest
 
 from pilogger import status, tell
+from pilogger.daemon import first_load
+from pilogger.errors import ConfigError
 from pilogger.store import beside
 from pilogger.suspects import ALONE_S, DAY_S, FIRST_S, Suspects
 from pilogger.testing import FakeClock
@@ -136,6 +138,44 @@ def test_a_driver_that_kills_when_it_is_loaded_is_set_aside(tmp_path: Path) -> N
     assert bad["status"] == "set aside"
     assert "pilogger died each time its driver was loaded" in bad["error"]
     assert list(tmp_path.glob("pilogger.db-drivers*")) == []
+
+
+def test_who_is_loaded_is_marked_and_who_must_not_be_is_not(tmp_path: Path) -> None:
+    """A driver that looks into the file sees its own mark; after three deaths nobody loads it."""
+    config = configure(tmp_path, "pass")
+    driver, journal = tmp_path / "drivers/killer.py", tmp_path / "pilogger.db-drivers"
+    seen = tmp_path / "seen"
+    with driver.open("a") as file:
+        file.write(
+            f"pathlib.Path({str(seen)!r}).write_bytes(pathlib.Path({str(journal)!r}).read_bytes())"
+        )
+    _, drivers = first_load(config)
+    assert drivers is not None
+    drivers.close()
+    while_loading = seen.read_text()
+    journal.write_text(while_loading.replace("! 0", "! 3"))
+    seen.unlink()
+    settings, drivers = first_load(config)
+    assert drivers is not None
+    drivers.close()
+
+    assert '! 0 "driver killer"' in while_loading
+    assert '. 0 "driver simulated"' in while_loading
+    assert [bool(sensor.aside) for sensor in settings.sensors] == [True, False]
+    assert not seen.exists()
+
+
+def test_without_a_folder_nothing_is_marked(tmp_path: Path) -> None:
+    """The first start of all may have to make it; a config with mistakes tells them all."""
+    config = rig.configure(tmp_path, store={"path": str(tmp_path / "new/pilogger.db")})
+    settings, drivers = first_load(config)
+    config.write_text("store: {path: 1}\nsensors: {}\n")
+    with pytest.raises(ConfigError) as caught:
+        first_load(config)
+
+    assert len(settings.sensors) == 5
+    assert drivers is None
+    assert len(caught.value.mistakes) == 2
 
 
 def test_a_second_logger_blames_nobody(tmp_path: Path) -> None:

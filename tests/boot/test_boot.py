@@ -231,7 +231,7 @@ def test_power_cut_in_an_upgrade_is_undone_at_the_next_boot(machine: Machine) ->
 
 @pytest.mark.parametrize("step", [7, 20])
 def test_installer_that_is_killed_is_undone_at_once(machine: Machine, step: int) -> None:
-    """While it stops the services, and while it switches: nobody is needed."""
+    """When all is stopped, and when the new version was started: nobody is needed."""
     (machine.root / "killed.py").write_text(KILLED)
     new = max(int(folder.name) for folder in (machine.root / "opt/pilogger/versions").iterdir())
     python = f"/opt/pilogger/versions/{new}/bin/python"
