@@ -102,6 +102,7 @@ def test_a_boot_in_1970(tmp_path: Path) -> None:
     machine.set(-time.time())
     with rig.hub(tmp_path / "hub.db", port), machine.runs() as agent:
         machine.polls(50)
+        rig.eventually(lambda: machine.place()["held"])
         before, words = machine.place(), tell.status(machine.state())
         machine.set(0)
         machine.ntp.touch()

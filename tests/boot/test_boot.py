@@ -150,6 +150,10 @@ def test_secrets_may_be_of_root_alone(machine: Machine) -> None:
     machine.run("systemctl", "restart", "pilogger")
     sent = status(machine)["destinations"][0]["sent"]
     eventually(lambda: status(machine)["destinations"][0]["sent"] > sent, PATIENCE_S)
+    secrets.write_text("hub: another key\n")
+    machine.run("systemctl", "reload", "pilogger")
+    waits = "what changed in secrets.yaml will hold after a restart"
+    eventually(lambda: waits in shown(machine, "StatusText"), PATIENCE_S)
     secrets.unlink()
     config.write_text(before.partition("destinations:")[0])
     machine.run("systemctl", "restart", "pilogger")
