@@ -12,7 +12,7 @@ Unit = Literal[
     "1", "%", "[ppm]", "[ppb]",
     "Cel", "K", "Pa", "lx", "m", "mm", "s", "Hz",
     "V", "A", "W", "Ohm", "dB[mW]",
-    "g", "g/m3", "ug/m3", "m/s", "m/s2", "deg", "deg/s", "uT",
+    "g", "g/m3", "ug/m3", "/dL", "m/s", "m/s2", "deg", "deg/s", "uT",
     "By", "By/s",
 ]  # fmt: skip
 

@@ -65,8 +65,9 @@ class MemoryBus:
         raise AssertionError("a chip with registers is read with write_read")
 
     def write_read(self, address: int, data: bytes, length: int) -> bytes:
-        (register,) = data
-        return bytes(self._cells(address, register, length))
+        cells = self._cells(address, data[0], length)
+        assert len(data) == 1, f"{data.hex(' ')} is no register of one byte"
+        return bytes(cells)
 
     def _cells(self, address: int, register: int, length: int) -> memoryview:
         if address not in self.memory:

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 from pilogger.sample import Value
 
-UNITS = {"1": "", "Cel": "°C", "[ppm]": "ppm", "[ppb]": "ppb", "By": "bytes", "By/s": "bytes/s"}
+UNITS = {
+    "1": "",
+    "Cel": "°C",
+    "[ppm]": "ppm",
+    "[ppb]": "ppb",
+    "ug/m3": "µg/m³",
+    "/dL": "per 0.1 l",
+    "By": "bytes",
+    "By/s": "bytes/s",
+}
 """UCUM codes that people write otherwise."""
 
 

@@ -140,6 +140,7 @@ def test_closing_a_bus_closes_its_wire() -> None:
 
 class Chip(i2c.I2CDevice):
     config = i2c.Register(0x1A)
+    limit = i2c.Register(0x1B, size=2)
     words = i2c.Block(0x20, ">Hh")
 
 
@@ -158,6 +159,21 @@ def test_registers_are_attributes() -> None:
     bus.done()
     assert Chip.config.register == 0x1A
     assert Chip.words.register == 0x20
+
+
+def test_a_register_of_two_bytes_has_its_high_byte_first() -> None:
+    """So do TI, Microchip and NXP, other than an SMBus word."""
+    bus = ScriptedBus(
+        ("write", 0x40, b"\x1b\xf1\x02"),
+        ("write_read", 0x40, b"\x1b", b"\xf1\x02"),
+    )
+    chip = Chip(bus, 0x40)
+
+    chip.limit = 0xF102
+    assert chip.limit == 0xF102
+    bus.done()
+    with pytest.raises(ValueError, match="0x10000 does not fit register 0x1b"):
+        chip.limit = 0x10000
 
 
 @pytest.mark.parametrize("value", [-1, 0x100])
@@ -283,6 +299,10 @@ def test_a_memory_bus_remembers_and_checks() -> None:
         bus.read(0x76, 1)
     with pytest.raises(AssertionError, match="pass the last register"):
         bus.write_read(0x76, b"\xff", 2)
+    with pytest.raises(AssertionError, match="d0 01 is no register"):
+        bus.write_read(0x76, b"\xd0\x01", 2)
+    with pytest.raises(NoAnswer, match="0x77"):
+        bus.write_read(0x77, b"\xd0\x01", 2)
 
 
 def test_a_scripted_bus_accepts_only_its_script() -> None:

@@ -39,10 +39,14 @@ class I2CDevice:
 
 
 class Register:
-    """One unsigned byte at a register address, read and written as an int."""
+    """An unsigned number at a register address, read and written as an int.
 
-    def __init__(self, register: int) -> None:
+    It is one byte, or as many as `size` says, the high byte first.
+    """
+
+    def __init__(self, register: int, size: int = 1) -> None:
         self.register = register
+        self.size = size
 
     @overload
     def __get__(self, device: None, owner: type) -> Self: ...
@@ -51,12 +55,14 @@ class Register:
     def __get__(self, device: I2CDevice | None, owner: type) -> Self | int:
         if device is None:
             return self
-        return device.bus.write_read(device.address, bytes([self.register]), 1)[0]
+        first = bytes([self.register])
+        return int.from_bytes(device.bus.write_read(device.address, first, self.size), "big")
 
     def __set__(self, device: I2CDevice, value: int) -> None:
-        if not 0 <= value <= 0xFF:
+        if not 0 <= value < 1 << 8 * self.size:
             raise ValueError(f"{value:#x} does not fit register {self.register:#04x}")
-        device.bus.write(device.address, bytes([self.register, value]))
+        data = value.to_bytes(self.size, "big")
+        device.bus.write(device.address, bytes([self.register]) + data)
 
 
 class Block:

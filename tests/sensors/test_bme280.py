@@ -10,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilogger.bosch import fine_temperature, pressure
 from pilogger.channel import channels
 from pilogger.errors import BadReading, NoAnswer, NotReady, WrongChip
-from pilogger.sensors.bme280 import (
-    BME280,
-    Reading,
-    Trim,
-    fine_temperature,
-    humidity,
-    pressure,
-)
+from pilogger.sensors.bme280 import BME280, Reading, Trim, humidity
 from pilogger.testing import MemoryBus, ScriptedBus, run
 
 # A chip that was recorded for periph.io/x/devices, bmxx80/bmx280_test.go.
@@ -55,10 +49,10 @@ def test_a_recorded_chip_end_to_end() -> None:
 
 def test_worked_example_of_the_datasheet() -> None:
     """BST-BMP280-DS001 §3.12: 25.08 Cel, 100653.27 Pa."""
-    t_fine = fine_temperature(519888, EXAMPLE)
+    t_fine = fine_temperature(519888, T)
 
     assert t_fine == pytest.approx(128422.287, abs=0.001)
-    assert pressure(415148, t_fine, EXAMPLE) == pytest.approx(100_653.27, abs=0.005)
+    assert pressure(415148, t_fine, P) == pytest.approx(100_653.27, abs=0.005)
 
 
 def test_trim_words_follow_table_16() -> None:
@@ -87,6 +81,11 @@ def test_humidity_agrees_with_the_integer_formula(raw: int, t_fine: int) -> None
     expected = min(max(v, 0), 419430400) / 4096 / 1024
 
     assert humidity(raw, t_fine, EXAMPLE) == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize(("raw", "percent"), [(0, 0), (0xFFFF, 100)])
+def test_humidity_is_clamped_to_what_exists(raw: int, percent: float) -> None:
+    assert humidity(raw, 128_000, EXAMPLE) == percent
 
 
 class SMBus:
@@ -169,18 +168,38 @@ def test_the_result_is_fetched_after_the_wait() -> None:
     assert end.value.value == sample(chip(data=other)) != sample(chip())
 
 
+def test_what_a_reset_leaves_is_no_reading() -> None:
+    """All three registers hold a number, but no measurement (§5.4.7)."""
+    with pytest.raises(BadReading, match="0x76 did not measure"):
+        sample(chip(data=bytes.fromhex("800000 800000 8000")))
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("data", "name", "value"),
     [
-        bytes.fromhex("800000 8096c0 7a76"),
-        bytes.fromhex("4a52c0 800000 7a76"),
-        bytes.fromhex("4a52c0 8096c0 8000"),
+        ("800000 8096c0 7a76", "pressure", 65_036.48),
+        ("4a52c0 800000 7a76", "temperature", 22.968),
+        ("4a52c0 8096c0 8000", "humidity", 73.2217),
     ],
 )
-def test_a_skipped_channel_is_no_reading(data: bytes) -> None:
-    """What the registers hold after a reset is a number, but no measurement (§5.4.7)."""
+def test_one_value_that_looks_like_a_reset_is_true(data: str, name: str, value: float) -> None:
+    """One register starts pressure and temperature; the humidity's still says that it was asked."""
+    reading = sample(chip(data=bytes.fromhex(data)))
+
+    assert getattr(reading, name) == pytest.approx(value, rel=1e-4)
+
+
+def test_humidity_that_was_skipped_is_no_reading() -> None:
+    """A dip of the supply after ctrl_hum was written, and before the conversion began."""
+    bus = chip(data=bytes.fromhex("4a52c0 8096c0 8000"))
+    sensor = BME280(bus)
+    run(sensor.start())
+    steps = sensor.read()
+    next(steps)
+    bus.write(0x76, b"\xf2\x00")
+
     with pytest.raises(BadReading, match="0x76 did not measure"):
-        sample(chip(data=data))
+        next(steps)
 
 
 @pytest.mark.parametrize("blank", [b"\x00", b"\xff"])
@@ -199,16 +218,28 @@ def test_a_chip_that_never_leaves_its_reset_is_not_ready() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ident", "name"), [(0x58, "BMP280"), (0x61, "BME680"), (0x55, "BMP180"), (0x00, "another")]
+    ("ident", "name"),
+    [(0x58, "BMP280"), (0x56, "BMP280"), (0x57, "BMP280"), (0x61, "BME680"), (0x55, "BMP180")],
 )
-def test_a_lookalike_is_named_and_left_alone(ident: int, name: str) -> None:
-    """Nothing is written to a chip of unknown kind, not even a reset."""
+def test_a_lookalike_is_named_with_its_driver_and_left_alone(ident: int, name: str) -> None:
+    """Nothing is written to a chip of another kind, not even a reset."""
     bus = chip(ident=ident)
 
-    with pytest.raises(WrongChip, match=f"0x76 answers as {name}.* not BME280") as error:
+    with pytest.raises(WrongChip) as error:
         run(BME280(bus).start())
-    assert f"({ident:#04x})" in str(error.value)
+    assert str(error.value) == f"0x76 answers as {name} ({ident:#04x}): use driver: {name.lower()}"
     assert not bus.writes
+    assert not BME280.identify(bus, 0x76)
+
+
+def test_a_stranger_is_named_by_its_number() -> None:
+    bus = chip(ident=0x00)
+
+    with pytest.raises(WrongChip, match="0x76 answers as 0x00, not BME280"):
+        run(BME280(bus).start())
+    assert not bus.writes
+    assert not BME280.identify(bus, 0x76)
+    assert BME280.identify(chip(), 0x76)
 
 
 def test_an_unplugged_chip_says_so() -> None:
