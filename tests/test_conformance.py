@@ -28,11 +28,14 @@ DRIVERS = sorted({point.name for point in entry_points(group=GROUP)})
 NEEDED: dict[str, dict[str, Any]] = {
     "contact": {"pin": 17},
     "command": {"run": "no-such-program", "gives": {"level": Channel("m")}},
+    "iio": {"device": "dht11@0", "files": ["in_temp_input"]},
+    "pulse": {"pin": 17},
 }
 
 # What a driver without a bus needs, to find nothing.
 DEAD: dict[str, dict[str, Any]] = {
     "command": NEEDED["command"],
+    "iio": NEEDED["iio"] | {"root": "/dev/null"},
     "system": {"root": "/dev/null"},
 }
 
