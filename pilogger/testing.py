@@ -111,6 +111,31 @@ class ScriptedBus:
         return answer
 
 
+class SerialPort:
+    """A serial port whose sensor talks and answers.
+
+    `talk` are chunks that come in by themselves, one at each read; `answers` are {bytes as
+    sent: bytes that come back}. `writes` and `speeds` hold what was asked for, in order.
+    """
+
+    def __init__(self, *talk: bytes, answers: Mapping[bytes, bytes] | None = None) -> None:
+        self.talk = deque(talk)
+        self.answers = dict(answers or {})
+        self.writes: list[bytes] = []
+        self.speeds: list[int] = []
+
+    def speed(self, baud: int) -> None:
+        self.speeds.append(baud)
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        if data in self.answers:
+            self.talk.append(self.answers[data])
+
+    def read(self) -> bytes:
+        return self.talk.popleft() if self.talk else b""
+
+
 def w1_slave(scratchpad: str, verdict: str = "YES") -> str:
     """Return the text of the kernel's file `w1_slave` for nine bytes in hex, CRC last."""
     crc = scratchpad[-2:]

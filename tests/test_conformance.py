@@ -20,7 +20,7 @@ from pilogger.bus import gpio, onewire
 from pilogger.channel import Channel, Unit
 from pilogger.driver import GROUP, bus_kind, channels_of, find, options
 from pilogger.errors import NoAnswer
-from pilogger.testing import MemoryBus, run
+from pilogger.testing import MemoryBus, SerialPort, run
 
 DRIVERS = sorted({point.name for point in entry_points(group=GROUP)})
 
@@ -45,7 +45,12 @@ Maker = Callable[..., Callable[[], Any]]
 @pytest.fixture
 def maker(pins: gpio.PinBus, tmp_path: Path) -> Iterator[Maker]:
     """Find a driver, and get ready to make it on a bus where nothing answers."""
-    dead = {"i2c": MemoryBus({}), "onewire": onewire.KernelBus(tmp_path), "gpio": pins}
+    dead = {
+        "i2c": MemoryBus({}),
+        "onewire": onewire.KernelBus(tmp_path),
+        "gpio": pins,
+        "serial": SerialPort(),
+    }
 
     def ready(name: str, **given: Any) -> Callable[[], Any]:
         cls = find(name)
