@@ -28,6 +28,7 @@ DRIVERS = sorted({point.name for point in entry_points(group=GROUP)})
 NEEDED: dict[str, dict[str, Any]] = {
     "contact": {"pin": 17},
     "command": {"run": "no-such-program", "gives": {"level": Channel("m")}},
+    "distance": {"trigger": 23, "echo": 17},
     "iio": {"device": "dht11@0", "files": ["in_temp_input"]},
     "pulse": {"pin": 17},
 }

@@ -6,8 +6,11 @@ tests, or any other that is installed. All pins of a factory belong to one bus.
 
 from __future__ import annotations
 
+import warnings
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
+
+from gpiozero import SPISoftwareFallback
 
 from pilogger.bus import Kind
 from pilogger.errors import NoAnswer
@@ -15,6 +18,18 @@ from pilogger.errors import NoAnswer
 FACTORIES = "gpiozero_pin_factories"
 
 D = TypeVar("D")
+
+
+class SPI(Protocol):
+    """A chip on the Pi's SPI pins."""
+
+    def transfer(self, data: list[int]) -> list[int]:
+        """Send bytes, and return those that came back meanwhile."""
+        ...
+
+    def close(self) -> None:
+        """Free the pins."""
+        ...
 
 
 class Bus(Protocol):
@@ -25,6 +40,14 @@ class Bus(Protocol):
 
         Raises:
             NoAnswer: there is no such pin, or something else uses it.
+        """
+        ...
+
+    def spi(self, select: int) -> SPI:
+        """Open the chip at SPI0's select line CE0 or CE1; close it to free the pins.
+
+        Raises:
+            NoAnswer: the pins are used by something else.
         """
         ...
 
@@ -40,6 +63,18 @@ class PinBus:
             return kind(pin, pin_factory=self.factory, **options)  # type: ignore[call-arg]
         except Exception as error:  # each pin library has exceptions of its own
             raise NoAnswer(f"GPIO{pin} cannot be used: {error}") from error
+
+    def spi(self, select: int) -> SPI:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", SPISoftwareFallback)  # on pins that are not ours
+                found: SPI = self.factory.spi(port=0, device=select, shared=True)
+        except Exception as error:  # each pin library has exceptions of its own
+            raise NoAnswer(
+                f"SPI0 CE{select} cannot be used ({error}): switch SPI on with"
+                " `sudo raspi-config nonint do_spi 0`"
+            ) from error
+        return found
 
     def close(self) -> None:
         self.factory.close()
