@@ -1,6 +1,7 @@
 """The machine itself: what the kernel knows without any wiring.
 
-Sources: proc(5), sysfs, statvfs(3); thermal_zone0 is the CPU of a Pi.
+Sources: proc(5), sysfs, statvfs(3), adjtimex(2); Documentation/block/stat.rst and
+drivers/hwmon/raspberrypi-hwmon.c of the kernel. thermal_zone0 is the CPU of a Pi, mmcblk0 its card.
 """
 
 # quality: bench
@@ -14,14 +15,19 @@ from typing import Literal, get_args
 
 from pilogger.channel import Channel
 from pilogger.errors import NoAnswer
+from pilogger.kernel import discipline
 from pilogger.sample import Value
 
-Group = Literal["load", "memory", "disk", "network", "temperature", "uptime"]
+Group = Literal[
+    "load", "memory", "disk", "network", "temperature", "uptime", "power", "wifi", "card", "clock"
+]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 LOAD = Channel("1", 0, step=0.01)
 PERCENT = Channel("%", 0, 100, step=0.01)
 BYTES = Channel("By", 0)
+FLAG = Channel("1", 0, 1)
+SECTOR = 512  # bytes, whatever the card's own are
 
 CHANNELS: dict[Group, dict[str, Channel]] = {
     "load": {"load1": LOAD, "load5": LOAD, "load15": LOAD},
@@ -30,18 +36,25 @@ CHANNELS: dict[Group, dict[str, Channel]] = {
     "network": {"network_received": BYTES, "network_sent": BYTES},
     "temperature": {"temperature": Channel("Cel", -55, 150, step=0.01)},
     "uptime": {"uptime": Channel("s", 0, step=0.01)},
+    "power": {"under_voltage": FLAG},
+    "wifi": {"wifi_signal": Channel("dB[mW]", -256, 0, step=1)},
+    "card": {"card_written": BYTES},
+    "clock": {"clock_synced": FLAG, "clock_error": Channel("s", 0, step=1e-6)},
 }
 
 
 class System:
-    """Reads this machine's load, memory, disk, network traffic, CPU temperature and uptime.
+    """Reads this machine's load, memory, disk, traffic, temperature, supply, Wi-Fi and clock.
 
-    A machine without a thermal sensor has no channel `temperature`. Network counters are
-    totals since the start, over the interfaces that have hardware, or, in a container,
-    over all but the loopback.
+    What a machine does not have, as a thermal sensor, Wi-Fi or a card, is no channel of it. Network
+    counters are totals since the start, over the interfaces that have hardware, or, in a
+    container, over all but the loopback; so is what was written to the card. A Pi's supply was
+    below 4.63 V in the last seconds where `under_voltage` is true. `clock_error` is the most that
+    the time can err while NTP keeps it.
 
     Options:
-        groups: which of load, memory, disk, network, temperature, uptime; all by default.
+        groups: which of load, memory, disk, network, temperature, uptime, power, wifi, card, clock;
+            all by default.
         path: a folder on the disk to watch.
         root: where the machine's file system is found; in a container perhaps /host.
     """
@@ -51,6 +64,8 @@ class System:
         self.root = Path(root)
         self.disk = self.root / path.lstrip("/")
         self.zone = self.root / "sys/class/thermal/thermal_zone0/temp"
+        self.wireless = self.root / "proc/net/wireless"
+        self.card = self.root / "sys/block/mmcblk0/stat"
 
     def channels(self) -> dict[str, Channel]:
         """Return the channels of the chosen groups, as far as this machine has them."""
@@ -73,7 +88,20 @@ class System:
         return values
 
     def _present(self) -> list[Group]:
-        return [group for group in self.groups if group != "temperature" or self.zone.exists()]
+        there = {
+            "temperature": self.zone.exists,
+            "power": lambda: bool(self._alarm()),
+            "wifi": self.wireless.exists,
+            "card": self.card.exists,
+        }
+        return [group for group in self.groups if group not in there or there[group]()]
+
+    def _alarm(self) -> Path | None:
+        """Find the file in which the kernel tells that a Pi's supply is too low."""
+        for name in sorted((self.root / "sys/class/hwmon").glob("*/name")):
+            if name.read_text().strip() == "rpi_volt":
+                return name.with_name("in0_lcrit_alarm")
+        return None
 
     def _load(self) -> dict[str, Value]:
         averages = (self.root / "proc/loadavg").read_text().split()[:3]
@@ -110,3 +138,23 @@ class System:
 
     def _uptime(self) -> dict[str, Value]:
         return {"uptime": float((self.root / "proc/uptime").read_text().split()[0])}
+
+    def _power(self) -> dict[str, Value]:
+        alarm = self._alarm()
+        return {"under_voltage": alarm.read_text().strip() != "0"} if alarm else {}
+
+    def _wifi(self) -> dict[str, Value]:
+        """Return the first level; who is not connected, or does not count in dBm, has none."""
+        for line in self.wireless.read_text().splitlines()[2:]:  # two lines of headings
+            level = float(line.split()[3])
+            if -256 < level < 0:
+                return {"wifi_signal": round(level)}
+        return {}
+
+    def _card(self) -> dict[str, Value]:
+        return {"card_written": int(self.card.read_text().split()[6]) * SECTOR}
+
+    def _clock(self) -> dict[str, Value]:
+        found = discipline()
+        error: dict[str, Value] = {"clock_error": found.error / 1_000_000} if found.synced else {}
+        return {"clock_synced": found.synced} | error

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from pilogger.errors import NoAnswer
+from pilogger.kernel import Discipline
+from pilogger.sensors import system
 from pilogger.sensors.system import CHANNELS, GROUPS, Group, System
+
+WIRELESS = """\
+Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE
+ face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22
+  ap0: 0000    0    -256  -256        0      0      0      0      0        0
+ wlan0: 0000   58.  -52.  -256        0      0      0      0     23        0
+"""
 
 
 @pytest.fixture
@@ -19,6 +28,11 @@ def machine(tmp_path: Path) -> Path:
         "proc/meminfo": "MemTotal:  1000 kB\nMemFree:  100 kB\nMemAvailable:  250 kB\nHuge:  0\n",
         "proc/uptime": "350735.47 234388.90\n",
         "sys/class/thermal/thermal_zone0/temp": "48312\n",
+        "proc/net/wireless": WIRELESS,
+        "sys/block/mmcblk0/stat": " 4315 1 158846 1216 337370 120510 8747966 428218 0 454516 799\n",
+        "sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
+        "sys/class/hwmon/hwmon1/name": "rpi_volt\n",
+        "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "0\n",
         "sys/class/net/lo/statistics/rx_bytes": "5\n",
         "sys/class/net/lo/statistics/tx_bytes": "5\n",
         "sys/class/net/br0/statistics/rx_bytes": "1000\n",
@@ -105,11 +119,70 @@ def test_this_very_machine_gives_what_it_declares() -> None:
 
     values = sensor.read()
 
-    assert values.keys() == sensor.channels().keys()
-    assert {name for group in GROUPS for name in CHANNELS[group]} - values.keys() <= {"temperature"}
-    for name, channel in sensor.channels().items():
-        value = values[name]
+    assert sensor.channels().keys() - values.keys() <= {"wifi_signal", "clock_error"}
+    assert {name for group in GROUPS for name in CHANNELS[group]} - values.keys() <= {
+        "temperature", "under_voltage", "wifi_signal", "card_written", "clock_error"
+    }  # fmt: skip
+    for name, value in values.items():
+        channel = sensor.channels()[name]
         assert isinstance(value, int | float)
         assert channel.low <= value <= channel.high, name
     assert values["memory_available"]
     assert values["uptime"]
+
+
+def test_a_pi_tells_of_its_supply_its_wifi_and_its_card(machine: Path) -> None:
+    """Field 7 of a card's statistics are sectors of 512 bytes (Documentation/block/stat.rst)."""
+    sensor = System(["power", "wifi", "card"], root=str(machine))
+
+    assert sensor.read() == {
+        "under_voltage": False,
+        "wifi_signal": -52,
+        "card_written": 8_747_966 * 512,
+    }
+    (machine / "sys/class/hwmon/hwmon1/in0_lcrit_alarm").write_text("1\n")
+    assert sensor.read()["under_voltage"] is True
+
+
+def test_wifi_without_a_connection_has_no_level(machine: Path) -> None:
+    """-256 dBm is nothing, and a positive number is in units of the card's own."""
+    wireless = machine / "proc/net/wireless"
+    sensor = System(["wifi"], root=str(machine))
+
+    wireless.write_text(WIRELESS.replace("-52.", " 40."))
+
+    assert sensor.read() == {}
+    assert list(sensor.channels()) == ["wifi_signal"]
+
+
+@pytest.mark.parametrize(
+    ("group", "file"),
+    [
+        ("power", "sys/class/hwmon/hwmon1/name"),
+        ("wifi", "proc/net/wireless"),
+        ("card", "sys/block/mmcblk0/stat"),
+    ],
+)
+def test_what_the_machine_does_not_have_is_no_channel(
+    machine: Path, group: Group, file: str
+) -> None:
+    sensor = System([group], root=str(machine))
+
+    assert sensor.channels()
+    (machine / file).unlink()
+    assert sensor.channels() == {}
+    assert sensor.read() == {}
+
+
+@pytest.mark.parametrize(
+    ("synced", "values"),
+    [(True, {"clock_synced": True, "clock_error": 0.0125}), (False, {"clock_synced": False})],
+)
+def test_the_clock_is_the_kernels(
+    monkeypatch: pytest.MonkeyPatch, synced: bool, values: dict[str, object]
+) -> None:
+    """How much it errs means something only while NTP keeps it."""
+    state = Discipline(synced=synced, error=12_500, frequency=0)
+    monkeypatch.setattr(system, "discipline", lambda: state)
+
+    assert System(["clock"]).read() == values
