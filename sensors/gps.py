@@ -22,6 +22,7 @@ LOOK_S = 0.2
 LOOKS = 15  # 3 s; a receiver speaks each second
 SENTENCE = re.compile(rb"\$([A-Z0-9,.+\-_ /]*)\*([0-9A-F]{2})\r?\n", re.IGNORECASE)
 KNOT = 1852 / 3600  # m/s
+MEASURED = frozenset("12345")  # qualities of a fix; 6 is guessed on, 7 typed in, 8 simulated
 
 LATITUDE = Channel("deg", -90, 90, step=1e-7)
 LONGITUDE = Channel("deg", -180, 180, step=1e-7)
@@ -102,7 +103,7 @@ class GPS:
             heard += self.bus.read()
             found = {fields[0][2:]: fields for fields in sentences(heard)}  # the latest of each
             rmc, gga = found.get("RMC"), found.get("GGA")
-            if rmc and gga and rmc[1] == gga[1]:
+            if rmc and gga and rmc[1:2] == gga[1:2]:
                 return reading(rmc, gga)
         if not heard:
             raise NoAnswer("the receiver sends nothing")
@@ -119,7 +120,7 @@ def reading(rmc: list[str], gga: list[str]) -> Reading:
         BadReading: they are not as they should be.
     """
     try:
-        if rmc[2] != "A" or gga[6] in ("", "0"):
+        if rmc[2] != "A" or gga[6] not in MEASURED:
             raise NotReady("the receiver has no fix yet")
         return Reading(
             latitude=degrees(rmc[3], rmc[4]),

@@ -90,10 +90,12 @@ def test_sentences_of_two_moments_are_not_mixed() -> None:
         ("GPRMC,123519,A,4807.038,N,01131.000,E,,,230394,,", "GPGGA,123519,,,,,0,00,,,,,,,"),
         ("GPRMC,123519,V,4807.038,N,01131.000,E,,,230394,,",
          "GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,,,,"),
+        ("GPRMC,123519,A,4807.038,N,01131.000,E,,,230394,,",
+         "GPGGA,123519,4807.038,N,01131.000,E,6,00,99.9,545.4,M,,,,"),
     ],
 )  # fmt: skip
 def test_without_a_fix_there_is_a_gap(rmc: str, gga: str) -> None:
-    """V warns: the position is old or guessed."""
+    """V warns: the position is old; quality 6 is a guess from the last one."""
     with pytest.raises(NotReady, match="no fix"):
         sample(sentence(rmc) + sentence(gga))
 
@@ -110,6 +112,8 @@ def test_what_the_receiver_does_not_know_is_absent() -> None:
 def test_sentences_that_are_too_short_are_no_reading() -> None:
     with pytest.raises(BadReading, match="not as RMC and GGA should be"):
         sample(sentence("GPRMC,1,A,4807.038,N"), sentence("GPGGA,1,4807.038,N,,E,1,08,0.9,5"))
+    with pytest.raises(BadReading, match="not as RMC and GGA should be"):
+        sample(sentence("GPRMC"), sentence("GPGGA"))
 
 
 def test_another_baud_rate_is_suspected() -> None:
