@@ -4,15 +4,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint docs bench package clean
+.PHONY: help demo test lint docs bench bench-store package clean
 
 help:
-	@echo "make demo     this machine's own readings, from the sensor to the page"
-	@echo "make test     the whole suite (make test ARGS='-k store' for a part)"
-	@echo "make lint     format, style, types and the import contract"
-	@echo "make docs     write the generated tables anew"
-	@echo "make package  the wheel, tried in a fresh environment"
-	@echo "make bench    the figures of benchmarks/README.md, beside their peers"
+	@echo "make demo        this machine's own readings, from the sensor to the page"
+	@echo "make test        the whole suite (make test ARGS='-k store' for a part)"
+	@echo "make lint        format, style, types and the import contract"
+	@echo "make docs        write the generated tables anew"
+	@echo "make package     the wheel, tried in a fresh environment"
+	@echo "make bench       the figures of benchmarks/README.md, beside their peers"
+	@echo "make bench-store those of the store's history; the last of them needs root"
 
 demo: .venv/demo
 	@$(BIN)/pilogger demo $(ARGS)
@@ -40,6 +41,13 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/append.py
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/resources.py
+
+bench-store: .venv/bench
+	$(BIN)/python benchmarks/store_query.py
+	$(BIN)/python benchmarks/store_year.py
+	$(BIN)/python benchmarks/store_size.py
+	$(BIN)/python benchmarks/store_schedule.py
+	$(BIN)/python benchmarks/store_writes.py
 
 clean:
 	rm -rf .venv dist

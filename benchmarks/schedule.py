@@ -29,7 +29,7 @@ from typing import Annotated, NamedTuple
 
 from pilogger.bus import Kind
 from pilogger.channel import Channel
-from pilogger.scheduler import Probe, Scheduler
+from pilogger.scheduler import Declare, Probe, Record, Scheduler
 
 SENSORS = 20
 EVERY_S = 1.0
@@ -56,7 +56,7 @@ class Chip:
         return Reading(1.0)
 
 
-def ours(begun: Begun) -> Scheduler:
+def ours(begun: Begun, record: Record, declare: Declare) -> Scheduler:
     """Make a scheduler of ten sensors on one bus and ten without one."""
     wire = Kind("bench", 1, lambda name: name)
 
@@ -65,7 +65,11 @@ def ours(begun: Begun) -> Scheduler:
 
     half = range(SENSORS // 2)
     probes = [probe(f"own-{n}", None) for n in half] + [probe(f"bus-{n}", wire) for n in half]
-    return Scheduler(probes, lambda _sample: None, lambda _sensor, _channels: None)
+    return Scheduler(probes, record, declare)
+
+
+def forget(*_: object) -> None:
+    """Take what the scheduler gives, and do nothing with it."""
 
 
 def naive(begun: list[float], stopping: Event) -> None:
@@ -76,7 +80,7 @@ def naive(begun: list[float], stopping: Event) -> None:
         time.sleep(EVERY_S)
 
 
-def measure(seconds: float) -> Begun:
+def measure(seconds: float, record: Record = forget, declare: Declare = forget) -> Begun:
     """Run both for some seconds; return when each poll began, in seconds since the start."""
     begun: Begun = defaultdict(list)
     stopping = Event()
@@ -84,7 +88,7 @@ def measure(seconds: float) -> Begun:
         Thread(target=naive, args=(begun[f"naive-{n}"], stopping), daemon=True)
         for n in range(SENSORS)
     ]
-    scheduler = ours(begun)
+    scheduler = ours(begun, record, declare)
     start = time.monotonic()
     scheduler.start()
     time.sleep(EVERY_S / 2)

@@ -29,12 +29,13 @@ from pilogger.recorder import Recorder
 from pilogger.sample import Sample, Value
 from pilogger.scheduler import Scheduler
 from pilogger.status import LAST_WORDS, State, StatusServer, disk
-from pilogger.store import Store
+from pilogger.store import Bounds, Store
 from pilogger.words import plural
 
 log = logging.getLogger("pilogger")
 
 LOOK_S = 0.05
+ROOM_S = 3.0  # for what waits in memory, once the store takes readings again
 
 
 class Agent:
@@ -47,7 +48,10 @@ class Agent:
         self.settings = settings
         self._clock = clock or SystemClock(settings.clock.trust)
         self.store = Store.open(
-            settings.store.path, self._clock, durability=settings.store.durability
+            settings.store.path,
+            self._clock,
+            durability=settings.store.durability,
+            bounds=_bounds(settings)._replace(keep=None),
         )
         self.recorder = Recorder(self.store)
         self.parts = Parts(self.store, self.recorder, self._clock)
@@ -81,6 +85,7 @@ class Agent:
         log.info("logging %s, for %s", what, places)
         self.recorder.start()
         self.parts.arrange(self.settings)
+        self.store.keeper.limit(_bounds(self.settings))
         self.scheduler.start()
         self._status = StatusServer(self.store.path, self.state)
         self._steps.start()
@@ -96,7 +101,13 @@ class Agent:
         Raises:
             StoreBroken: the disk takes nothing, and what waits in memory must come first.
         """
+        before = self.store.keeper.bounds
+        if self.store.keeper.refusing:  # more room may be what the new settings are about
+            self.store.keeper.limit(_bounds(settings))
+            self.store.keeper.step()
+            self.recorder.drain(ROOM_S)
         if trouble := self.recorder.trouble:
+            self.store.keeper.limit(before)
             raise StoreBroken(f"{trouble}: the config is not changed while samples wait in memory")
         path, clock = self.settings.store.path, self.settings.clock
         waits = [
@@ -120,7 +131,10 @@ class Agent:
             self._arrange()
 
     def _arrange(self) -> None:
+        """Let parts come and go; nothing is too old while nobody knows who waits for it."""
         before = self.behind
+        bounds = _bounds(self.settings)
+        self.store.keeper.limit(bounds._replace(keep=None))
         try:
             self.parts.arrange(self.settings)
         except StoreError as error:
@@ -128,6 +142,7 @@ class Agent:
             if not before:
                 log.error("the config is not all in force yet: %s", error)  # noqa: TRY400
         else:
+            self.store.keeper.limit(bounds)
             self.behind = ""
             if before:
                 log.warning("all of the config is in force now")
@@ -195,15 +210,24 @@ class Agent:
                 **disk(self.store.path),
                 "stored": self.store.stored,
                 "durability": self.settings.store.durability,
+                **self.store.keeper.state(),
+                "salvaged": self.store.salvage.state(),
                 "waiting": self.recorder.waiting,
                 "dropped": self.recorder.dropped,
                 "refused": self.recorder.refused,
-                "trouble": self.store.writer.trouble or self.recorder.trouble,
+                "trouble": self.store.writer.trouble
+                or self.store.keeper.refusing
+                or self.recorder.trouble,
             },
             "clock": self.store.segments.present.state,
             "sync": self.store.sync(),
             "destinations": self.parts.destinations(),
         }
+
+
+def _bounds(settings: Settings) -> Bounds:
+    kept = settings.store
+    return Bounds(kept.keep, kept.max_size, kept.when_full, kept.min_free)
 
 
 def read_once(settings: Settings, sensor: str) -> tuple[Mapping[str, Value], Mapping[str, str]]:

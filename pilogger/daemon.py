@@ -12,6 +12,7 @@ import faulthandler
 import logging
 import os
 import signal
+import sys
 from pathlib import Path
 from threading import Event, Thread
 
@@ -28,6 +29,8 @@ from pilogger.suspects import Suspects
 
 log = logging.getLogger("pilogger")
 
+SWITCH_S = 0.001  # the longest that a poll which is due waits for a thread that computes
+
 
 def run(config: Path) -> None:
     """Log what a config says until SIGTERM or SIGINT.
@@ -36,6 +39,7 @@ def run(config: Path) -> None:
         ConfigError: the config describes no logger.
         StoreError: the store cannot be opened.
     """
+    sys.setswitchinterval(SWITCH_S)
     faulthandler.enable(2)  # what the watchdog ends, or a driver in C, leaves a trace
     settings, drivers = first_load(config)
     service = Service()

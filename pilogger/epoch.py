@@ -9,7 +9,7 @@ do not (1.5e9, year 3000, milliseconds given by mistake, more than nine decimals
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 from pilogger.errors import BadValue
 
@@ -17,6 +17,7 @@ NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)  # RFC 8
 PLAIN = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
 LONGEST = 64  # characters; a longer number carries no more time
 SCALE = 1_000_000_000
+FAR = 10**30  # nanoseconds; what lies beyond is only sorted
 
 
 def text(number: float | Decimal | str) -> str:
@@ -66,3 +67,13 @@ def unpack(packed: int | str) -> str:
 def seconds(packed: int | str) -> float:
     """Return an epoch as a float, for sorting and drawing only."""
     return packed / SCALE if isinstance(packed, int) else float(packed)
+
+
+def nanoseconds(packed: int | str) -> int:
+    """Return an epoch as whole nanoseconds, rounded down, for finding and grouping."""
+    if isinstance(packed, int):
+        return packed
+    exact = Decimal(packed)
+    if exact.adjusted() > 20:
+        return -FAR if exact < 0 else FAR
+    return int(exact.scaleb(9).to_integral_value(ROUND_FLOOR))

@@ -11,7 +11,8 @@
     └── StoreError
         ├── StoreLocked   another process writes this file        -> stop, name the other
         ├── StoreNewer    written by a newer pilogger             -> stop, leave the file alone
-        └── StoreBroken   cannot be opened, written or trusted    -> stop loudly, keep the file
+        ├── StoreBroken   cannot be opened, written or trusted    -> stop loudly, keep the file
+        └── StoreDamaged  a part of it is not what was written    -> leave that part out, say so
 
 What a destination answers is no error: see `pilogger.destinations`.
 """
@@ -86,3 +87,7 @@ class StoreNewer(StoreError):
 
 class StoreBroken(StoreError):
     """The file cannot be opened, written or trusted."""
+
+
+class StoreDamaged(StoreError):
+    """A part of the file is not what was written there; the rest is."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from pilogger import series
 from pilogger.errors import StoreBroken
-from pilogger.store import beside, count_pending, open_reader
+from pilogger.store import beside, count_pending, evicted, open_reader, salvaged, size
 
 log = logging.getLogger("pilogger.status")
 
@@ -124,10 +124,18 @@ def read(store: Path) -> State:
             for name, seq, sent, refused in places
         ]
         readings = series.count(reader)
+        gone = evicted(reader)
+        back = salvaged(reader, store)
     return {
         **last,
         "running": False,
-        "store": {**last.get("store", {}), **disk(store), "readings": readings},
+        "store": {
+            **last.get("store", {}),
+            **disk(store),
+            "readings": readings,
+            "evicted": gone,
+            "salvaged": back,
+        },
         "destinations": destinations,
     }
 
@@ -140,11 +148,9 @@ GROUP BY series, reason ORDER BY max(seq) DESC LIMIT ?
 
 def disk(store: Path) -> State:
     """Measure the store's files and what is left of the disk, in bytes."""
-    found: State = {"path": str(store), "size": 0, "free": 0}
+    found: State = {"path": str(store), "size": size(store), "free": 0}
     with suppress(OSError):  # somebody removed the folder
         found["free"] = shutil.disk_usage(store.parent).free
-        for file in (store, beside(store, "wal")):
-            found["size"] += file.stat().st_size if file.exists() else 0
     return found
 
 

@@ -90,9 +90,34 @@ def _store(store: Mapping[str, Any]) -> str:
         for what in ("waiting", "dropped", "refused")
         if store.get(what)
     ]
+    lines += [
+        f"       {plural(gone['readings'], 'reading')} {GONE.get(reason, reason)}"
+        + (f", {gone['unsent']:,} of them not sent" if gone["unsent"] else "")
+        for reason, gone in store.get("evicted", {}).items()
+    ]
+    lines += [
+        f"       {name} is no destination any more: nothing is kept for it"
+        for name in store.get("removed", ())
+    ]
+    lines += [f"       {_salvaged(wreck)}" for wreck in store.get("salvaged", ())]
     if store.get("trouble"):
         lines.append(f"       {store['trouble']}")
     return "\n".join(lines)
+
+
+def _salvaged(wreck: Mapping[str, Any]) -> str:
+    counts = f"{plural(wreck['saved'], 'reading')} of a damaged store saved, {wreck['lost']:,} lost"
+    if not wreck["done"]:
+        return f"{counts} so far, from {wreck['folder']}"
+    return f"{counts}; {wreck['folder']} can be deleted" if wreck["kept"] else counts
+
+
+GONE = {
+    "age": "too old (store.keep) are gone",
+    "size": "gone, as the store reached store.max_size",
+    "space": "gone, as the disk was full up to store.min_free",
+    "damaged": "lost to damage",
+}
 
 
 def _clock(state: State) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_hub_that_died_is_told_with_the_counts(tmp_path: Path) -> None:
     """What the logger stored is accounted for all the same."""
     with rig.process("demo", "--for", "4s", "--dir", tmp_path) as demo:
         rig.eventually(lambda: (status.ask(tmp_path / "pilogger.db") or {}).get("taken", 0) > 5)
-        os.kill(int((tmp_path / "hub.db-lock").read_text()), signal.SIGKILL)
+        os.kill(int((tmp_path / "hub.db-lock").read_text().split()[0]), signal.SIGKILL)
         said, _ = demo.communicate(timeout=60)
 
     assert demo.returncode == 1

@@ -12,7 +12,8 @@ import logger_rig as rig
 import requests
 from service_rig import Manager, manager
 
-from pilogger import tell
+from pilogger import status, tell
+from pilogger.daemon import SWITCH_S
 from pilogger.service import Service
 
 
@@ -150,3 +151,32 @@ def test_the_status_says_what_is_wrong() -> None:
         "3 sensors, 1 failing, 1 set aside after crashes; 1,234 readings stored, "
         "56 waiting for hub; disk full; the clock is not right yet"
     )
+
+
+COUNTER = """
+from __future__ import annotations
+import sys
+from typing import Annotated, NamedTuple
+from pilogger.channel import Channel
+
+class Reading(NamedTuple):
+    interval: Annotated[float, Channel("s", 0, 1)]
+
+class Counter:
+    def read(self) -> Reading:
+        return Reading(sys.getswitchinterval())
+"""
+
+
+def test_threads_take_turns_often(tmp_path: Path) -> None:
+    """A poll that is due does not wait for the 5 ms that Python lets a busy thread have."""
+    (tmp_path / "drivers").mkdir()
+    (tmp_path / "drivers" / "counter.py").write_text(COUNTER)
+    sensors = {"n": {"driver": "counter", "every": "50ms"}}
+    config = rig.configure(tmp_path, driver_dirs=["drivers"], sensors=sensors)
+    with rig.agent(config) as running:
+        rig.eventually(lambda: (status.ask(tmp_path / "pilogger.db") or {}).get("taken"))
+        rig.stop(running)
+    found = rig.held(tmp_path / "pilogger.db")
+
+    assert {value for _, _, value in found} == {SWITCH_S}

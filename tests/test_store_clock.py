@@ -11,8 +11,6 @@ from logger_rig import eventually, held
 from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
 from pilogger.store import Store
-from pilogger.store.connection import identity
-from pilogger.store.journal import Journal
 from pilogger.testing import FakeClock
 
 
@@ -272,27 +270,4 @@ def test_who_says_so_and_since_when(tmp_path: Path) -> None:
     clock.set_wall(3600)
     store.tend_clock()
     assert store.sync() == right | {"confirmed": False, "error": None}
-    store.close()
-
-
-def test_a_journal_of_the_version_before_is_understood(tmp_path: Path) -> None:
-    """pilogger was killed, then upgraded: what it knew of its clock is not lost."""
-    path = tmp_path / "x.db"
-    store = opened(path, FakeClock(boot_id="boot-0"))
-    journal_of = identity(store.writer.connection)
-    store.close()
-    journal = Journal(path, journal_of)
-    journal.append(
-        [
-            ("segment", 2, "boot-1", 100_000_000, 0, "unsynced"),
-            ("sample", 1, 1, 2, 101_000_000, None, "[1]"),
-            ("correct", 1_700_000_000_000_000, "boot-1"),
-        ]
-    )
-    journal.close()
-    store = opened(path, FakeClock(boot_id="boot-2"))
-    batch = store.outbox("there").take(10)
-
-    assert batch is not None
-    assert batch.points[0].epoch == "1700000101"
     store.close()

@@ -10,7 +10,8 @@ import pytest
 from pilogger.errors import StoreBroken, StoreNewer
 from pilogger.sample import Sample
 from pilogger.store import Store, open_reader
-from pilogger.store.schema import MIGRATIONS, VERSION, migrate
+from pilogger.store.migrations import MIGRATIONS
+from pilogger.store.schema import VERSION, migrate
 from pilogger.testing import FakeClock
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -17,7 +17,7 @@ from pilogger import upgrade
 from pilogger.clock import SystemClock
 from pilogger.errors import PiloggerError, StoreLocked, StoreNewer
 from pilogger.sample import Sample
-from pilogger.store import Store, open_reader, schema
+from pilogger.store import Store, migrations, open_reader, schema
 from pilogger.store.connection import Lock
 
 OLD = schema.VERSION
@@ -37,7 +37,7 @@ def newer(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def be_newer(patch: pytest.MonkeyPatch) -> None:
     """Be a version that knows one more format than the store has."""
-    patch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
+    patch.setitem(migrations.MIGRATIONS, "m999_newer", "CREATE TABLE newer (x);\n")
     patch.setattr(schema, "VERSION", OLD + 1)
     patch.setattr(upgrade, "VERSION", OLD + 1)
 
@@ -82,7 +82,7 @@ def test_trial_of_the_same_format_copies_nothing(store: Path) -> None:
 @pytest.mark.usefixtures("newer")
 def test_trial_that_fails_tells_why(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A migration that cannot be done is an error before anything was switched."""
-    monkeypatch.setitem(schema.MIGRATIONS, "m999_newer", "CREATE TABLE sample (x);\n")
+    monkeypatch.setitem(migrations.MIGRATIONS, "m999_newer", "CREATE TABLE sample (x);\n")
 
     with pytest.raises(PiloggerError, match="table sample already exists"):
         upgrade.rehearse(store)

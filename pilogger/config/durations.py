@@ -84,3 +84,10 @@ Window = Annotated[
     WithJsonSchema({"anyOf": [TEXT, {"const": 0}], "examples": EXAMPLES}),
 ]
 """Seconds, up to an hour; 0 for none at all."""
+
+Age = Annotated[
+    float,
+    BeforeValidator(_between("1d", "1000y")),
+    WithJsonSchema({**TEXT, "examples": ["90d", "2y"]}),
+]
+"""Seconds, from a day to a thousand years."""

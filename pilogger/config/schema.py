@@ -16,7 +16,7 @@ from pydantic_core import PydanticOmit, core_schema
 
 from pilogger import destinations
 from pilogger import driver as drivers
-from pilogger.config import shape
+from pilogger.config import shape, sizes
 from pilogger.config.durations import EXAMPLES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -88,10 +88,12 @@ class _Generator(GenerateJsonSchema):
         return found
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> Json:
-        """Write a duration as people do, and no infinity, which JSON does not have."""
+        """Write durations and sizes as people do, and no infinity, which JSON does not have."""
         found = super().default_schema(schema)
         if "default" in found and found.get("examples") == EXAMPLES:
             found["default"] = f"{found['default']:g}s"
+        elif "default" in found and found.get("examples") == sizes.EXAMPLES:
+            found["default"] = sizes.write(found["default"])
         elif schema.get("default") in (math.inf, -math.inf):
             del found["default"]
         return found

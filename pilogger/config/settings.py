@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pilogger.bus import Kind
-from pilogger.config.durations import Window
+from pilogger.config.durations import Age, Window
 from pilogger.config.paths import File
+from pilogger.config.sizes import Limit, Reserve
 from pilogger.config.web import WebAddress
 
 
@@ -55,10 +56,22 @@ class StoreSettings:
         path: the SQLite file; a relative path starts at the config's folder.
         durability: the longest time whose readings a power cut can take, as in 10s; 0 for
             none, at the cost of one write to the card per reading.
+        keep: is how long readings are kept, as in 2y; for ever by default. What a destination
+            has not taken is kept longer.
+        max_size: is what the store's files may take together, as in 4GB; no limit by default.
+        when_full: is what happens at max_size, and when the disk has less left than min_free:
+            drop_oldest lets the oldest readings go; thin lets them go too, but keeps their
+            averages by 15 minutes, hour and day, also beyond keep; stop takes no new ones.
+        min_free: is what is left to the system: from there on the store does not grow. Of a
+            small disk it is a twentieth at most.
     """
 
     path: File = Path("/var/lib/pilogger/pilogger.db")
     durability: Window = 10.0
+    keep: Age | None = None
+    max_size: Limit | None = None
+    when_full: Literal["drop_oldest", "thin", "stop"] = "drop_oldest"
+    min_free: Reserve = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,20 @@ everyone else. The tables are described in `pilogger.store.schema`.
 from pilogger.store.connection import beside, open_reader
 from pilogger.store.log import Store
 from pilogger.store.outbox import Batch, Outbox, Policy, SetAside, count_pending
+from pilogger.store.retention import Bounds, evicted, size
+from pilogger.store.salvage import salvaged
 
 __all__ = [
     "Batch",
+    "Bounds",
     "Outbox",
     "Policy",
     "SetAside",
     "Store",
     "beside",
     "count_pending",
+    "evicted",
     "open_reader",
+    "salvaged",
+    "size",
 ]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -18,6 +19,9 @@ from uuid import uuid4
 from pilogger.errors import StoreBroken, StoreLocked
 from pilogger.store.schema import migrate
 
+LARGEST_LOG = 4_194_304  # bytes that the write-ahead log keeps once it is empty
+PAGE = 1024  # bytes; a commit of a few samples writes pages of this size to the card
+CHECKPOINT = 1 << 20  # bytes of log
 SMALL_CACHE = "PRAGMA cache_size = -512"  # KiB; the kernel has the pages too
 
 
@@ -36,15 +40,23 @@ class Lock:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(self._fd, 32).decode(errors="replace").strip() or "unknown"
+            holder = self._said().split("\n")[0] or "unknown"
             os.close(self._fd)
             raise StoreLocked(
                 f"{store} is being written by another pilogger (process {holder}): "
                 "stop it, or set another store.path"
             ) from None
+        self.mark(self._said().partition("\n")[2].strip())
+
+    def _said(self) -> str:
+        return os.pread(self._fd, 128, 0).decode(errors="replace")
+
+    def mark(self, words: str) -> None:
+        """Say who holds it, and some words for who comes later."""
         with suppress(OSError):  # a full disk: then nobody learns who it is, that is all
-            os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+            text = f"{os.getpid()}\n{words}\n".encode()
+            os.pwrite(self._fd, text, 0)
+            os.ftruncate(self._fd, len(text))
 
     def release(self) -> None:
         os.close(self._fd)
@@ -69,16 +81,19 @@ def open_writer(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreBroken(f"{path} cannot be opened: {error}") from error
     try:
+        connection.execute(f"PRAGMA page_size = {PAGE}")  # heard by a new file only
         # It can silently stay in another mode, which would break every promise below.
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise StoreBroken(f"{path} cannot use a write-ahead log (it stays in mode {mode})")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(SMALL_CACHE)
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT // PAGE}")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         migrate(connection)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # what SQLite says may be garbled too
         connection.close()
         what = "cannot be written" if isinstance(error, sqlite3.OperationalError) else "is no store"
         raise StoreBroken(f"{path} {what}: {error}") from error
@@ -122,3 +137,13 @@ def open_reader(path: Path) -> sqlite3.Connection:
         else:
             return connection
     raise StoreBroken(f"{path} cannot be read as a store: {problem}")
+
+
+@contextmanager
+def snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Let several queries see the same moment."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.execute("ROLLBACK")

@@ -5,10 +5,15 @@ a killed process loses nothing, only a power cut can. A line holds the writes of
 all or none, and a CRC, because after a power cut such a file may hold anything. Two files
 take turns: one is emptied by the commit that made it needless, while the other takes what
 arrives meanwhile.
+
+A killed process, not a power cut: so where the service manager gives us a folder in memory,
+the files lie there, and beside the store are links to them. On a card they would cost more
+than the readings themselves, because a file that changes is written by the kernel each 5 s.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -25,6 +30,10 @@ log = logging.getLogger("pilogger.store")
 Write = tuple[Any, ...]
 """One idempotent write: its name in `pilogger.store.writer.WRITES`, then its parameters."""
 
+RUN = Path("/run/pilogger")  # RuntimeDirectory of systemd/pilogger.service
+MOST = 32 << 20  # bytes of memory for one file
+PLENTY = 4 << 20  # bytes; time for a commit
+
 encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -34,8 +43,7 @@ class Journal:
     def __init__(self, store: Path, identity: str) -> None:
         self._identity = identity
         self._paths = tuple(beside(store, f"fresh-{n}") for n in (0, 1))
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._fds = [os.open(path, flags, 0o600) for path in self._paths]
+        self._fds = [_open(path, RUN / f"{identity}-{path.name}") for path in self._paths]
         self._sizes = [os.fstat(fd).st_size for fd in self._fds]
         self._turn = 0
         self._age = 0
@@ -48,15 +56,22 @@ class Journal:
         """
         fd, size = self._fds[self._turn], self._sizes[self._turn]
         data = _line(writes)
+        if size + len(data) > MOST:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if not size:
             data = _line([("journal", self._age, self._identity)]) + data
         try:
             if os.write(fd, data) != len(data):
-                raise OSError("the disk is full")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
             os.ftruncate(fd, size)
             raise
         self._sizes[self._turn] += len(data)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so much is waiting for a commit that it should not wait longer."""
+        return self._sizes[self._turn] > PLENTY
 
     def swap(self) -> None:
         """Let the other file take what comes now, unless a failed commit still needs it."""
@@ -108,7 +123,17 @@ class Journal:
             os.close(fd)
         if remove:
             for path in self._paths:
+                path.resolve().unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
+
+
+def _open(path: Path, in_memory: Path) -> int:
+    """Open a file of the journal, in memory if there may be one; an old one stays where it is."""
+    if not path.exists():
+        path.unlink(missing_ok=True)  # a link into the memory of an earlier boot
+        if os.access(in_memory.parent, os.W_OK):
+            path.symlink_to(in_memory)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 def _line(writes: Sequence[Write]) -> bytes:
@@ -117,8 +142,14 @@ def _line(writes: Sequence[Write]) -> bytes:
 
 
 def _lines(path: Path) -> Iterator[list[list[Any]]]:
+    for line in whole_lines(path):
+        if line is None:
+            return
+        yield line
+
+
+def whole_lines(path: Path) -> Iterator[list[list[Any]] | None]:
+    """Yield the lines of a journal file; None for one that is not what was written."""
     for line in path.read_bytes().split(b"\n"):
         crc, _, text = line.partition(b" ")
-        if crc != b"%08x" % crc32(text) or not text:
-            return
-        yield json.loads(text)
+        yield json.loads(text) if text and crc == b"%08x" % crc32(text) else None

@@ -1,40 +1,35 @@
-"""The sample log: samples in, in arrival order, each with a number of its own."""
+"""The store that this process writes: samples in, in arrival order, each with a number."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from math import isfinite
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from sqlite3 import DatabaseError
+from threading import RLock
+from typing import Literal, Self
 
 from pilogger import epoch
 from pilogger.clock import Clock
-from pilogger.errors import BadValue, StoreBroken
-from pilogger.sample import Sample, Value, check_text, check_value, series_key
+from pilogger.errors import BadValue, PiloggerError, StoreBroken, StoreError
+from pilogger.sample import Sample
+from pilogger.store import damage
+from pilogger.store.blocks import GENERATION
 from pilogger.store.connection import open_reader
+from pilogger.store.inspector import Inspector
 from pilogger.store.journal import Write
 from pilogger.store.outbox import Outbox, Policy
+from pilogger.store.registry import Registry
+from pilogger.store.retention import USUAL, Bounds, Keeper
+from pilogger.store.salvage import Salvage
+from pilogger.store.sealer import Sealer
 from pilogger.store.segments import Segments, Sync
+from pilogger.store.twins import Twins
+from pilogger.store.values import to_json
 from pilogger.store.writer import Writer
 
 RESERVE = 16_384
-
-encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-Key = tuple[int, int | str | None, str]
-"""What makes an overridden sample the same one: its source, epoch and values."""
-
-
-class Source(NamedTuple):
-    """Who gives samples: the channels of one sensor and the keys of their series."""
-
-    id: int
-    channels: tuple[str, ...]
-    series: tuple[str, ...]
-    bucket: int | None
+ROOM = 1 << 20  # clock segments of one file; see `pilogger.store.blocks.GENERATION`
 
 
 class Store:
@@ -46,27 +41,39 @@ class Store:
     it is committed.
     """
 
-    def __init__(self, path: Path, clock: Clock, durability: float) -> None:
+    def __init__(self, path: Path, clock: Clock, durability: float, bounds: Bounds) -> None:
         self.path = path.resolve()
         self.clock = clock
         self.fresh: list[Write] = []
+        """The samples that are not committed yet."""
         self.stored = 0
         """Readings appended by this process."""
-        self._keys: set[Key] = set()
+        self.still = RLock()
+        """Held while an outbox takes or settles readings, and while some are evicted."""
         self._outboxes: list[Outbox] = []
+        self._generation = 0
         self.writer = Writer(self.path, durability, self._forget)
         self.lock = self.writer.lock
+        self.salvage = Salvage(self)
         try:
             self._load()
             self._reader = open_reader(self.path)
+            self._twins = Twins(self._reader)
+            self.sealer = Sealer(self.writer, self.path, self.segments.standing)
+            self.keeper = Keeper(self, bounds)
+            self.inspector = Inspector(self)
             self.tend_clock()
         except BaseException:
-            self.writer.close([("meta", "next_seq", self._next)])
+            self.writer.abandon()
             raise
-        self.writer.start(self.tend_clock)
+        self.writer.recollect = self._recollect
+        self.writer.start(self._tend)
+        self.salvage.start()
 
     @classmethod
-    def open(cls, path: Path, clock: Clock, *, durability: float = 10.0) -> Self:
+    def open(
+        cls, path: Path, clock: Clock, *, durability: float = 10.0, bounds: Bounds = USUAL
+    ) -> Self:
         """Open or make the store; `durability` in seconds, 0 commits every append.
 
         Raises:
@@ -78,60 +85,76 @@ class Store:
             path.resolve().parent.mkdir(parents=True, exist_ok=True)
         except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to one another
             raise StoreBroken(f"{path.parent} cannot be made: {error}") from error
-        return cls(path, clock, durability)
+        try:
+            return cls(path, clock, durability, bounds)
+        except PiloggerError:
+            raise
+        except (DatabaseError, ValueError, TypeError, LookupError) as error:  # or it is garbled
+            if not damage.is_damage(error, opening=True):
+                raise StoreBroken(f"{path} cannot be read: {error}") from error
+            damage.condemn(path.resolve(), str(error))
+        return cls(path, clock, durability, bounds)
 
     def _load(self) -> None:
         query = self.writer.connection.execute
         meta = dict(query("SELECT key, value FROM meta").fetchall())
-        (last,) = query("SELECT coalesce(max(seq), 0) FROM sample").fetchone()
+        (last,) = query(
+            "SELECT max((SELECT coalesce(max(seq), 0) FROM sample),"
+            " (SELECT coalesce(max(last), 0) FROM block))"
+        ).fetchone()
         self.committed: int = last
         """The newest sample that is in the file."""
-        self._next: int = max(last + 1, meta.get("next_seq", 1))
+        self.identity: str = meta["id"]
+        """Its own, since it was made; with the number of a sample it names that for ever."""
+        self.salvage.load(meta)
+        self._next: int = max(last + 1, meta.get("next_seq", 1), self.salvage.floor)
+        if self.writer.lost_log:  # nobody knows how far they were given
+            self._next = (self._next // GENERATION + 1) * GENERATION
         self._ceiling = self._next
-        self.buckets = {
-            (account, key): (id, name)
-            for id, account, key, name in query("SELECT id, account, key, name FROM bucket")
-        }
-        self.sources: dict[int, Source] = {}
-        self._current: dict[tuple[int | None, str], Source] = {}
-        self._known: dict[tuple[object, ...], Source] = {}
-        for id, bucket, sensor, names, units in query("SELECT * FROM source ORDER BY id"):
-            self._remember(id, bucket, sensor, tuple(json.loads(names)), units)
+        self.registry = Registry(query, self.writer.write)
+        self._stamped = {id for (id,) in query("SELECT id FROM source WHERE stamped")}
         rows = query("SELECT * FROM segment ORDER BY id").fetchall()
-        self.segments = Segments(self.clock, rows, self.writer.write, self._newest)
+        above = self.salvage.floor // GENERATION * ROOM
+        self.segments = Segments(self.clock, rows, self.writer.write, self._newest, above)
         self._reserve(0)
 
+    def _recollect(self) -> list[Write]:
+        """Tell all that is known without the file, which was damaged, for the one that follows.
+
+        Numbers go on far above those that the old file may have.
+        """
+        self._next = (self._ceiling // GENERATION + 1) * GENERATION
+        self._ceiling = self._next + RESERVE
+        self._reader.close()
+        self._reader = open_reader(self.path)
+        self._twins = Twins(self._reader)
+        self._twins.add(self.fresh)
+        self._generation = -1
+        return [
+            ("reserve", self._ceiling),
+            *self.salvage.begin(self._next),
+            *self.registry.rows(),
+            *(("stamped", id) for id in self._stamped),
+            *self.segments.rows(),
+            *(write for outbox in self._outboxes for write in outbox.rows(self._next)),
+        ]
+
     # -- who gives samples ---------------------------------------------------------------
+
+    @property
+    def buckets(self) -> Mapping[tuple[str, str], tuple[int, str]]:
+        """The id and the name of each bucket, by account and key."""
+        return self.registry.buckets
 
     def bucket(self, account: str, key: str, name: str) -> tuple[int, bool]:
         """Return the bucket's id and whether it is new; a known one takes the new name."""
         with self.lock:
-            id, old = self.buckets.get((account, key), (len(self.buckets) + 1, None))
-            if name != old:
-                check_text(account + key + name)
-                self.writer.write([("bucket", id, account, key, name)])
-                self.buckets[account, key] = (id, name)
-            return id, old is None
+            return self.registry.bucket(account, key, name)
 
     def declare(self, sensor: str, units: Mapping[str, str], bucket: int | None = None) -> None:
         """Say which channels a sensor has, in order, each with its UCUM unit."""
-        names, texts = tuple(units), encode(list(units.values()))
         with self.lock:
-            source = self._known.get((bucket, sensor, names, texts))
-            if source is None:
-                check_text(sensor + "".join(names))
-                id = len(self.sources) + 1
-                self.writer.write([("source", id, bucket, sensor, encode(list(names)), texts)])
-                source = self._remember(id, bucket, sensor, names, texts)
-            self._current[bucket, sensor] = source
-
-    def _remember(
-        self, id: int, bucket: int | None, sensor: str, names: tuple[str, ...], units: str
-    ) -> Source:
-        source = Source(id, names, tuple(series_key(sensor, name) for name in names), bucket)
-        self.sources[id] = self._known[bucket, sensor, names, units] = source
-        self._current[bucket, sensor] = source
-        return source
+            self.registry.declare(sensor, units, bucket)
 
     # -- samples in ----------------------------------------------------------------------
 
@@ -145,37 +168,52 @@ class Store:
         Raises:
             BadValue: a value cannot be held; no sample of this call was taken.
             StoreBroken: the disk took nothing; no sample of this call was taken.
+            StoreError: the store is full, and to stop then is what its owner chose.
         """
-        while True:
-            with self.lock:
-                if self._next + len(samples) <= self._ceiling:
-                    readings = self._append(samples, once)
-                    break
-            self._reserve(len(samples))
-        if readings:
-            self._wake()
-        if not self.writer.durability:
-            with suppress(StoreBroken):  # they are taken all the same, and tried again
-                self.writer.flush()
+        with self.writer.reading(self.writer.generation), self.numbered(len(samples)):
+            readings = self.take(samples, once=once)
+        self.taken(readings)
         return readings
 
-    def _append(self, samples: Sequence[Sample], once: bool) -> int:
+    @contextmanager
+    def numbered(self, count: int) -> Iterator[None]:
+        """Hold the store's lock, with numbers for `count` samples at hand; for `take`."""
+        while True:
+            with self.lock:
+                if self._next + count <= self._ceiling:
+                    yield
+                    return
+            self._reserve(count)
+
+    def taken(self, readings: int) -> None:
+        """Let others know of what was taken, once the lock is free again."""
+        if readings:
+            self.wake()
+        if not self.writer.durability or self.writer.unjournaled:
+            with suppress(StoreBroken):  # they are taken all the same, and tried again
+                self.writer.flush()
+
+    def take(
+        self, samples: Sequence[Sample], *, once: bool = False, also: Sequence[Write] = ()
+    ) -> int:
+        """Do what `append` does, inside `numbered`; what it is `also` to write shares its fate."""
+        if self.keeper.refusing:
+            raise StoreError(self.keeper.refusing)
         writes = [self._row(sample, seq) for seq, sample in enumerate(samples, self._next)]
         if once:
-            seen: set[Key] = set()
-            writes = [write for write in writes if self._is_new(_key(write), seen)]
-        self.writer.write(writes)
+            writes = self._twins.leave_out(writes)
+        stamped = {write[2] for write in writes if write[5] is None} - self._stamped
+        self.writer.write([*(("stamped", id) for id in stamped), *writes, *also])
         first, self._next = self._next, self._next + len(samples)
         self.fresh += writes
-        self._keys.update(_key(write) for write in writes if write[5] is not None)
+        self._stamped |= stamped
+        self._twins.add(writes)
         readings = sum(len(samples[write[1] - first].values) for write in writes)
         self.stored += readings
         return readings
 
     def _row(self, sample: Sample, seq: int) -> Write:
-        source = self._current.get((sample.bucket, sample.sensor))
-        if source is None:
-            raise BadValue(f"{sample.sensor} was never declared to the store")
+        source = self.registry.current(sample.bucket, sample.sensor)
         values = [sample.values.get(name) for name in source.channels]
         if len(values) - values.count(None) != len(sample.values):
             raise BadValue(
@@ -183,18 +221,7 @@ class Store:
             )
         given = None if sample.epoch is None else epoch.pack(sample.epoch)
         segment = self.segments.at(sample.boot)
-        return ("sample", seq, source.id, segment, sample.boot, given, _json(values))
-
-    def _is_new(self, key: Key, seen: set[Key]) -> bool:
-        if key[1] is None:
-            return True
-        if key in seen or key in self._keys:
-            return False
-        seen.add(key)
-        found = self._reader.execute(
-            "SELECT 1 FROM sample WHERE source = ? AND epoch = ? AND data = ?", key
-        )
-        return found.fetchone() is None
+        return ("sample", seq, source.id, segment, sample.boot, given, to_json(values))
 
     def _reserve(self, count: int) -> None:
         """Reserve numbers on the disk; waits for it, once in many thousand samples."""
@@ -210,9 +237,57 @@ class Store:
         rows = [write for write in writes if write[0] == "sample"]
         if rows:
             del self.fresh[: len(rows)]
-            if self._keys:
-                self._keys.difference_update(map(_key, rows))
+            self._twins.forget(rows)
+            self.sealer.count(rows)
             self.committed = rows[-1][1]
+
+    # -- history -------------------------------------------------------------------------
+
+    def _tend(self) -> bool:
+        """Do what is due; True if more is."""
+        with self.writer.reading(self.writer.generation):
+            self._follow()
+            self.inspector.step()
+            more = self.keeper.step()  # first: without room nothing else can be done
+            self.tend_clock()
+            return more or self.sealer.step()
+
+    def _follow(self) -> None:
+        """Have everyone read the file that is there now."""
+        if self._generation != self.writer.generation:
+            self._generation = self.writer.generation
+            self.keeper.follow()
+            self.inspector.follow()
+            self.sealer.follow()
+            self.salvage.start()
+            self.wake()
+
+    def seal(self) -> None:
+        """Do everything now that the background does in small pieces: seal what is due."""
+        self.flush()
+        with self.writer.reading(self.writer.generation):
+            self._follow()
+            while self.sealer.step():
+                pass
+
+    def inspect(self) -> None:
+        """Look at everything now that the background looks at bit by bit, for what is damaged.
+
+        Raises:
+            StoreBroken: it was; to try again helps.
+        """
+        with self.writer.reading(self.writer.generation):
+            self._follow()
+            while self.inspector.step():
+                pass
+
+    def trim(self) -> None:
+        """Do everything now that keeps the store within its bounds."""
+        self.flush()
+        with self.writer.reading(self.writer.generation):
+            self._follow()
+            while self.keeper.step():
+                pass
 
     # -- the clock -----------------------------------------------------------------------
 
@@ -222,7 +297,7 @@ class Store:
             better = self.segments.tend()
         if better:
             self.writer.flush()  # no longer than that can a power cut take it back
-            self._wake()
+            self.wake()
 
     def tell_time(self, offset: int) -> None:
         """Hear wall time minus boot time, in microseconds, for while the clock is not right."""
@@ -238,10 +313,14 @@ class Store:
     def _newest(self, segment: int) -> int | None:
         """Find the boot time of the last sample of a segment of an earlier process."""
         found = self._reader.execute(
-            "SELECT segment, boot FROM sample WHERE segment <= ? ORDER BY seq DESC LIMIT 1",
+            "SELECT segment, boot FROM sample WHERE segment <= ?1 ORDER BY seq DESC LIMIT 1",
             [segment],
         ).fetchone()
-        return found[1] if found and found[0] == segment else None
+        fresh = found[1] if found and found[0] == segment else None
+        (sealed,) = self._reader.execute(
+            "SELECT max(boot_end) FROM block WHERE segment = ?", [segment]
+        ).fetchone()
+        return max((boot for boot in (fresh, sealed) if boot is not None), default=None)
 
     # -- samples out, and the end --------------------------------------------------------
 
@@ -252,17 +331,29 @@ class Store:
 
         `unsynced` is what becomes of readings whose clock was never right.
         """
-        outbox = Outbox(self, destination, start, unsynced)
-        self._outboxes.append(outbox)
+        with self.still:
+            outbox = Outbox(self, destination, start, unsynced)
+            self._outboxes.append(outbox)
         return outbox
+
+    def destinations(self) -> list[str]:
+        """Name the destinations that there ever were."""
+        rows = self._reader.execute("SELECT name FROM destination ORDER BY name")
+        return [name for (name,) in rows]
+
+    @property
+    def outboxes(self) -> tuple[Outbox, ...]:
+        """Those that are open: what they have not settled is not evicted by age."""
+        return tuple(self._outboxes)
 
     def forget(self, outbox: Outbox) -> None:
         """Let go of an outbox that nobody uses any more; its destination's cursor stays."""
         self._outboxes.remove(outbox)
         outbox.close()
 
-    def _wake(self) -> None:
-        for outbox in tuple(self._outboxes):
+    def wake(self) -> None:
+        """Tell every outbox that there may be something new."""
+        for outbox in self.outboxes:
             outbox.wake()
 
     @property
@@ -281,22 +372,11 @@ class Store:
     def close(self) -> None:
         """Commit everything and let go of the file; may be called twice."""
         # Readers first: the last connection to close is the one that may tidy the log away.
+        self.salvage.stop()
+        self.keeper.stop()
+        self.inspector.stop()
+        self.sealer.stop()
         for outbox in self._outboxes:
             outbox.close()
         self._reader.close()
         self.writer.close([("meta", "next_seq", self._next)])
-
-
-def _json(values: Sequence[Value | None]) -> str:
-    """Write values as a JSON array; most are floats, and need not go the general way."""
-    texts = [
-        repr(value)
-        if type(value) is float and isfinite(value)
-        else encode(value if value is None else check_value(value))
-        for value in values
-    ]
-    return f"[{','.join(texts)}]"
-
-
-def _key(write: Write) -> Key:
-    return (write[2], write[5], write[6])

@@ -2,8 +2,9 @@
 
 Everything up to the cursor is settled: accepted, set aside because the destination will
 never take it, or held because its clock was never right. Readings are taken from the
-order of arrival, so one series always leaves in order, oldest first. What was held goes
-before all else, once its time is estimated and the policy lets it go.
+order of arrival, so one series always leaves in order, oldest first. Spans before the
+cursor go before all else: what was held, once its time is estimated and the policy lets it
+go; and what the destination is *owed*, like readings that were salvaged.
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ from __future__ import annotations
 import json
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from operator import itemgetter
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pilogger import epoch
-from pilogger.sample import Point
+from pilogger.sample import Point, Value
+from pilogger.store.arrivals import Arrivals, count
 from pilogger.store.connection import open_reader
 from pilogger.store.journal import Write
+from pilogger.store.schema import WALL
 from pilogger.store.segments import Standing
 
 if TYPE_CHECKING:
@@ -33,8 +36,21 @@ NEVER_RIGHT = "its clock was never right, and clock.unsynced is drop"
 HELD = "readings of earlier starts wait, as their clock was never right (clock.unsynced is hold)"
 LATER = "readings of earlier starts wait until the clock is right and their time is estimated"
 
+SALVAGING = "readings of a damaged store wait until all that can be saved of it is there"
+CLOCK, SALVAGED = "clock", "salvaged"
+
+NUMBERS = f"""
+SELECT min(first), max(last) FROM (
+    SELECT min(first) AS first, max(last) AS last FROM block
+    WHERE start < :end AND "end" >= :start
+    UNION ALL
+    SELECT min(seq), max(seq) FROM sample JOIN segment ON segment.id = sample.segment
+    WHERE iif(typeof(epoch) = 'integer', epoch / 1000, {WALL}) BETWEEN :start AND :end - 1
+)
+"""
+
 Row = tuple[Any, ...]
-"""A row of `sample`: seq, source, segment, boot, epoch, data."""
+"""A sample: seq, source, segment, boot, epoch override, values (fresh ones as JSON)."""
 
 
 class Batch(NamedTuple):
@@ -48,6 +64,14 @@ class SetAside(NamedTuple):
     """A reading that the destination will never take, and its words."""
 
     point: Point
+    reason: str
+
+
+class Span(NamedTuple):
+    """Numbers before the cursor that the destination has not had, and why."""
+
+    first: int
+    last: int
     reason: str
 
 
@@ -68,29 +92,53 @@ class Outbox:
         self._news = threading.Event()
         self._batch: Batch | None = None
         self._unsynced = unsynced
+        self._start = start
+        self._from: Span | None = None
+        self._open()
+
+    def _open(self) -> None:
+        """Read where it is, in the file that the store has now."""
+        store = self._store
+        self._seen = (store.writer.generation, store.salvage.turn)
         store.flush()
         self._reader = open_reader(store.path)
-        self._cursor, self.sent, self.refused = self._open(start)
-        self._spans = self._load_spans()
-        self._uncounted = self._count()
+        self._arrivals = Arrivals(self._reader)
+        with store.writer.reading(self._seen[0]):
+            found = self._reader.execute(
+                "SELECT seq, sent, refused FROM destination WHERE name = ?", (self.name,)
+            ).fetchone()
+            where: tuple[int, int, int] = found or (self._begin(), 0, 0)
+            self._cursor, self.sent, self.refused = where
+            rows = self._reader.execute(
+                "SELECT first, last, reason FROM held WHERE destination = ? ORDER BY first",
+                [self.name],
+            )
+            self._spans = [Span(*row) for row in rows]
+            self._uncounted = self._count()
 
-    def _open(self, start: Literal["now", "all"]) -> tuple[int, int, int]:
-        found = self._reader.execute(
-            "SELECT seq, sent, refused FROM destination WHERE name = ?", (self.name,)
-        ).fetchone()
-        if found:
-            cursor, sent, refused = found
-            return cursor, sent, refused
-        cursor = 0 if start == "all" else self._store.last
-        self._store.writer.write([("destination", self.name, cursor, 0, 0)])
-        self._store.flush()  # else a power cut could let it begin later than it did
-        return cursor, 0, 0
+    def _begin(self) -> int:
+        store, writes = self._store, list[Write]()
+        cursor = 0 if self._start == "all" else store.last
+        if self._start == "all" and store.salvage.pending:  # how far it was is not known yet
+            cursor = store.salvage.floor - 1
+            writes.append(("owed", self.name, 1, cursor, SALVAGED))
+        store.writer.write([*writes, ("destination", self.name, cursor, 0, 0)])
+        store.flush()  # else a power cut could let it begin later than it did
+        return cursor
 
-    def _load_spans(self) -> list[tuple[int, int]]:
-        """Read the spans that are held, oldest first; all are before the cursor."""
-        return self._reader.execute(
-            "SELECT first, last FROM held WHERE destination = ? ORDER BY first", [self.name]
-        ).fetchall()
+    def _follow(self) -> None:
+        """Look again where a damaged file gave way to a new one, or something came back."""
+        if self._seen != (self._store.writer.generation, self._store.salvage.turn):
+            self._reader.close()
+            self._open()
+
+    def rows(self, above: int) -> list[Write]:
+        """Return what makes it anew in an empty file, where numbers begin with `above`."""
+        spans = [*self._spans, Span(self._cursor + 1, above - 1, SALVAGED)]
+        return [
+            *(("owed", self.name, *span) for span in spans),
+            ("destination", self.name, above - 1, self.sent, self.refused),
+        ]
 
     def _count(self) -> int:
         """Count what is not settled, less what this process appended: that counts itself."""
@@ -109,15 +157,18 @@ class Outbox:
 
         The same batch comes again until it is settled. None: there is nothing to send now.
         """
-        if self._batch is None:
-            self._batch = self._next(limit)
-        return self._batch
+        with self._store.still:
+            self._follow()
+            if self._batch is None:
+                with self._store.writer.reading(self._seen[0]):
+                    self._batch = self._next(limit)
+            return self._batch
 
     def _next(self, limit: int) -> Batch | None:
         while True:
-            if rows := self._released(limit):
-                batch = self._form(rows, limit)
-                if self._unsynced != "drop":
+            self._from = None
+            if batch := self._owed(limit):
+                if self._unsynced != "drop" or (self._from and self._from.reason != CLOCK):
                     self.waiting = ""
                     return batch
                 self.settle(batch, [SetAside(point, NEVER_RIGHT) for point in batch.points])
@@ -139,20 +190,60 @@ class Outbox:
         Raises:
             StoreBroken: the disk took nothing; the batch is still the one to send.
         """
-        sent = self.sent + len(batch.points) - len(refused)
-        total = self.refused + len(refused)
-        cursor = max(self._cursor, batch.last)
-        writes: list[Write] = [
-            ("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused
-        ]
-        spans = self._spans
-        if batch.last <= self._cursor:  # these were held
-            writes += [("release", self.name, batch.last), ("shrink", self.name, batch.last)]
-            spans = [(max(a, batch.last + 1), b) for a, b in spans if b > batch.last]
-        self._store.writer.write([*writes, ("destination", self.name, cursor, sent, total)])
-        self._cursor, self.sent, self.refused, self._spans = cursor, sent, total, spans
-        self._uncounted -= len(batch.points)
-        self._batch = None
+        with self._store.still:
+            self._follow()
+            sent = self.sent + len(batch.points) - len(refused)
+            total = self.refused + len(refused)
+            cursor = max(self._cursor, batch.last)
+            writes: list[Write] = [
+                ("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused
+            ]
+            spans = self._spans
+            if span := self._span_of(batch):
+                spans, passed = self._passed(span, batch.last)
+                writes += passed
+            self._store.writer.write([*writes, ("destination", self.name, cursor, sent, total)])
+            self._cursor, self.sent, self.refused, self._spans = cursor, sent, total, spans
+            self._uncounted -= len(batch.points)
+            self._batch = None
+
+    @property
+    def settled(self) -> int:
+        """The cursor: what has a number up to this is settled, or held."""
+        return self._cursor
+
+    def owes(self, first: int, last: int) -> bool:
+        """Whether anything numbered `first` to `last` is not settled yet."""
+        return last > self._cursor or any(a <= last and first <= b for a, b, _ in self._spans)
+
+    def lose(self, gone: Mapping[int, int]) -> None:
+        """Hear of samples that left the store: how many readings each had, by number."""
+        at_hand = {point.seq for point in self._batch.points} if self._batch else set()
+        self._uncounted -= sum(
+            readings for seq, readings in gone.items() if seq not in at_hand and self.owes(seq, seq)
+        )
+
+    def send_again(self, start: int, end: int) -> int:
+        """Send once more what the destination has had from `start` to `end`, and is still kept.
+
+        Both in microseconds. What arrived among these readings goes with them, whatever its
+        time. Returns how many readings that is.
+
+        Raises:
+            StoreBroken: the disk took nothing.
+        """
+        with self._store.still:
+            self._store.flush()
+            numbers = self._reader.execute(NUMBERS, {"start": start, "end": end}).fetchone()
+            if numbers[0] is None or numbers[0] > self._cursor:
+                return 0
+            span = Span(numbers[0], min(numbers[1], self._cursor), "replay")
+            self._store.writer.write([("again", self.name, span.first, span.last)])
+            found = count(self._reader, span.first - 1, span.last)
+            self._spans = sorted([*self._spans, span])
+            self._uncounted += found
+        self.wake()
+        return found
 
     def wait(self, timeout: float) -> None:
         """Return when there may be something new, after `timeout` seconds at the latest."""
@@ -176,10 +267,7 @@ class Outbox:
             fresh = self._fresh(max(committed, self._cursor))[:limit]
         rows: list[Row] = []
         if self._cursor < committed:
-            rows = self._reader.execute(
-                "SELECT * FROM sample WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (self._cursor, committed, limit),
-            ).fetchall()
+            rows += self._arrivals.after(self._cursor, committed, limit)
         return rows + fresh[: limit - len(rows)]
 
     def _fresh(self, after: int) -> list[Row]:
@@ -191,11 +279,13 @@ class Outbox:
         points: list[Point] = []
         last = self._cursor
         for last, source_id, segment_id, boot, given, data in rows:
-            segment = self._store.segments[segment_id]
-            when = epoch.from_us(segment.wall(boot)) if given is None else epoch.unpack(given)
-            estimated = given is None and segment.state == "estimated"
-            source = self._store.sources[source_id]
-            for key, value in zip(source.series, json.loads(data), strict=True):
+            if given is None:
+                segment = self._store.segments[segment_id]
+                when, estimated = epoch.from_us(segment.wall(boot)), segment.state == "estimated"
+            else:
+                when, estimated = epoch.unpack(given), False
+            source = self._store.registry.sources[source_id]
+            for key, value in zip(source.series, _values(data), strict=True):
                 if value is not None:
                     points.append(Point(last, key, when, value, source.bucket, estimated))
             if len(points) >= limit:
@@ -216,43 +306,91 @@ class Outbox:
     def _hold(self, seqs: list[int]) -> None:
         """Pass over readings of an earlier boot that never knew the time; keep their span."""
         first, before = seqs[0], self._spans
-        if before and before[-1][1] == self._cursor:  # the last span goes on
-            first, before = before[-1][0], before[:-1]
+        if before and before[-1].last == self._cursor and before[-1].reason == CLOCK:
+            first, before = before[-1].first, before[:-1]  # the last span goes on
         self._store.writer.write(
             [
                 ("held", self.name, first, seqs[-1]),
                 ("destination", self.name, seqs[-1], self.sent, self.refused),
             ]
         )
-        self._cursor, self._spans = seqs[-1], [*before, (first, seqs[-1])]
+        self._cursor, self._spans = seqs[-1], [*before, Span(first, seqs[-1], CLOCK)]
 
-    def _released(self, limit: int) -> list[Row]:
-        """Read the oldest held readings, if their time is estimated and they may leave."""
-        if self._unsynced == "hold" or not self._spans:
-            return []
-        rows = self._reader.execute(
-            "SELECT * FROM sample WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
-            (*self._spans[0], limit),
-        ).fetchall()
-        return list(takewhile(lambda row: self._standing(row) == "estimated", rows))
+    # -- spans before the cursor ---------------------------------------------------------
+
+    def _owed(self, limit: int) -> Batch | None:
+        """Form a batch of the oldest readings before the cursor that may leave."""
+        for span in self._spans:
+            if self._waits(span):
+                continue
+            rows = self._arrivals.after(span.first - 1, span.last, limit)
+            fit = self._is_estimated if span.reason == CLOCK else self._may_go
+            self._from = span
+            if ready := list(takewhile(fit, rows)):
+                return self._form(ready, limit)
+            lost = [row[0] for row in takewhile(self._is_lost_in_time, rows)]
+            if not rows and span.last <= self._store.committed:
+                self._pass(span, span.last)
+                return self._owed(limit)
+            if lost and span.reason != CLOCK:
+                self._pass(span, lost[-1], Span(lost[0], lost[-1], CLOCK))
+                return self._owed(limit)
+        self._from = None
+        return None
+
+    def _waits(self, span: Span) -> bool:
+        """Whether a span must stay as it is for now."""
+        salvage = self._store.salvage
+        held = span.reason == CLOCK and self._unsynced == "hold"
+        return held or (salvage.pending and span.first < salvage.floor)
+
+    def _is_estimated(self, row: Row) -> bool:
+        return self._standing(row) == "estimated"
+
+    def _span_of(self, batch: Batch) -> Span | None:
+        """Find the span that a batch is from; its file may have been replaced since."""
+        if batch.last > self._cursor:
+            return None
+        first = self._from.first if self._from else batch.last
+        found = [span for span in self._spans if span.first <= batch.last <= span.last]
+        return next((span for span in found if span.first == first), found[0] if found else None)
+
+    def _passed(self, span: Span, last: int) -> tuple[list[Span], list[Write]]:
+        """Tell what is left when all of a span up to `last` is settled."""
+        spans = [each for each in self._spans if each != span]
+        if last >= span.last:
+            return spans, [("sent", self.name, span.first, span.last)]
+        left = span._replace(first=last + 1)
+        return sorted([*spans, left]), [("sent_to", self.name, span.first, last)]
+
+    def _pass(self, span: Span, last: int, lost: Span | None = None) -> None:
+        """Go on behind `last` in a span; what is `lost` in time waits in one of its own."""
+        spans, writes = self._passed(span, last)
+        if lost:
+            spans = sorted([*spans, lost])
+            writes.append(("untimed", self.name, lost.first, lost.last))
+        self._store.writer.write(writes)
+        self._spans = spans
 
     def _why_held(self) -> str:
-        if not self._spans:
+        reasons = {span.reason for span in self._spans}
+        if SALVAGED in reasons and self._store.salvage.pending:
+            return SALVAGING
+        if CLOCK not in reasons:
             return ""
         return HELD if self._unsynced == "hold" else LATER
 
 
 def count_pending(db: Connection, name: str, cursor: int, newest: int = 2**63 - 1) -> int:
     """Count the stored readings that a destination has not settled: beyond its cursor, or held."""
-    (found,) = db.execute(
-        "SELECT (SELECT count(*) FROM sample, json_each(data) AS item"
-        "  WHERE item.type <> 'null' AND seq > :cursor AND seq <= :newest)"
-        " + (SELECT count(*) FROM held JOIN sample ON seq BETWEEN first AND last,"
-        "  json_each(data) AS item WHERE destination = :name AND item.type <> 'null')",
-        {"newest": newest, "cursor": cursor, "name": name},
-    ).fetchone()
-    return int(found)
+    spans = db.execute("SELECT first, last FROM held WHERE destination = ?", [name]).fetchall()
+    held = sum(count(db, first - 1, last) for first, last in spans)
+    return held + count(db, cursor, newest)
 
 
 def _readings(row: Row) -> int:
-    return sum(value is not None for value in json.loads(row[5]))
+    return sum(value is not None for value in _values(row[5]))
+
+
+def _values(data: str | list[Value | None]) -> list[Value | None]:
+    return json.loads(data) if isinstance(data, str) else data

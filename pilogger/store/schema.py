@@ -1,19 +1,32 @@
-"""The tables of a store, and the numbered migrations that make them.
+"""The tables of a store, and how a store gets them.
 
     segment      spans of boot time, each with its offset to wall time
     bucket       what groups series; on a hub each belongs to an account
-    source       who gives samples: a sensor with its channels and their units
-    sample       the sample log: one row per poll, in arrival order
+    series       the history of one channel: key, unit, name, tags, attributes
+    source       who gives samples: a sensor with its channels, and how far it is sealed
+    sample       the sample log: one row per poll, in arrival order; fresh data
+    block        history: many samples of one source in one compressed row
+    quarter, hour, day   rollups of what is in blocks, by 15 minutes, hour and day (UTC)
+    stale        spans whose rollups are not right, until they are computed anew
+    erased       spans of series that were deleted, until they are out of the blocks
+    thinned      spans whose readings had to go, and whose rollups are kept
     destination  how far each destination has come, by name
     set_aside    readings that a destination will never take, with its words
-    held         spans that wait for a clock that was never right
+    held         spans before a destination's cursor that it has not had, and why
+    evicted      how many readings had to go, by reason
     meta         single facts
 
-    series, reading   views for people: one row per channel, one row per reading
+    message      what RudderStack's clients sent to it
+    answered     requests that it must not do twice, and what it answered
+
+    reading, rollup_15m, rollup_1h, rollup_1d, property   views for people
 
 A row of `sample` has its values as a JSON array in the order of its source's channels;
 an absent channel is null. `epoch` holds an override (see `pilogger.epoch`); where it is
-null, the time is `WALL`, in microseconds; see `pilogger.store.segments`.
+null, the time is `WALL`, in microseconds; see `pilogger.store.segments`. The rows of a source
+become blocks in the order of their `seq`; up to `source.sealed` all did. `source.newest` is the
+latest wall time in its blocks and `span` the longest time that one of them holds, both in
+microseconds; `stamped` is 1 if some of its samples have no override.
 """
 
 from __future__ import annotations
@@ -21,109 +34,13 @@ from __future__ import annotations
 import sqlite3
 
 from pilogger.errors import StoreNewer
-
-TABLES = """
-CREATE TABLE segment (
-    id INTEGER PRIMARY KEY,
-    boot_id TEXT NOT NULL,
-    started INTEGER NOT NULL,   -- microseconds of CLOCK_BOOTTIME
-    "offset" INTEGER NOT NULL,  -- microseconds: wall time = offset + boot time
-    state TEXT NOT NULL CHECK (state IN ('unsynced', 'synced', 'estimated'))
-);
-CREATE TABLE bucket (
-    id INTEGER PRIMARY KEY,
-    account TEXT NOT NULL,      -- '' on a device
-    key TEXT NOT NULL,
-    name TEXT NOT NULL,
-    UNIQUE (account, key)
-);
-CREATE TABLE source (
-    id INTEGER PRIMARY KEY,
-    bucket INTEGER REFERENCES bucket,
-    sensor TEXT NOT NULL,
-    channels TEXT NOT NULL,     -- JSON array of names; '' is the sensor itself
-    units TEXT NOT NULL         -- JSON array of UCUM codes
-);
-CREATE UNIQUE INDEX source_unique ON source (coalesce(bucket, 0), sensor, channels, units);
-CREATE TABLE sample (
-    seq INTEGER PRIMARY KEY,    -- arrival order; given by pilogger, never used twice
-    source INTEGER NOT NULL REFERENCES source,
-    segment INTEGER NOT NULL REFERENCES segment,
-    boot INTEGER NOT NULL,      -- microseconds of CLOCK_BOOTTIME, right after the read
-    epoch,                      -- override: whole nanoseconds, else the number's text
-    data TEXT NOT NULL          -- JSON array of values
-);
-CREATE INDEX sample_epoch ON sample (source, epoch) WHERE epoch IS NOT NULL;
-CREATE TABLE destination (
-    name TEXT PRIMARY KEY,
-    seq INTEGER NOT NULL,       -- everything up to here is settled
-    sent INTEGER NOT NULL,      -- readings accepted
-    refused INTEGER NOT NULL    -- readings set aside
-) WITHOUT ROWID;
-CREATE TABLE set_aside (
-    destination TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    series TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    PRIMARY KEY (destination, seq, series)
-) WITHOUT ROWID;
-CREATE TABLE held (
-    destination TEXT NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    PRIMARY KEY (destination, first)
-) WITHOUT ROWID;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-"""
-
-VIEWS = """
-CREATE VIEW series AS
-SELECT source.id AS source, name.key AS channel, source.bucket,
-    source.sensor || iif(name.value = '', '', '.' || name.value) AS series,
-    json_extract(source.units, '$[' || name.key || ']') AS unit
-FROM source, json_each(source.channels) AS name;
-
-CREATE VIEW reading AS
-SELECT sample.seq, series.series, series.bucket,
-    coalesce(iif(typeof(sample.epoch) = 'integer',
-            sample.epoch / 1000000000 + sample.epoch % 1000000000 / 1e9, sample.epoch),
-        (segment."offset" + sample.boot) / 1e6) AS epoch,
-    item.value, item.type, series.unit, segment.state AS clock
-FROM sample
-JOIN segment ON segment.id = sample.segment
-JOIN json_each(sample.data) AS item ON item.type <> 'null'
-JOIN series ON series.source = sample.source AND series.channel = item.key;
-"""
-
-
-DRIFT = """
-ALTER TABLE segment ADD COLUMN anchor INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE segment ADD COLUMN drift INTEGER DEFAULT 0;
-ALTER TABLE segment ADD COLUMN frequency INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE segment ADD COLUMN synced_by TEXT NOT NULL DEFAULT '';
-DROP VIEW reading;
-CREATE VIEW reading AS
-SELECT sample.seq, series.series, series.bucket,
-    coalesce(iif(typeof(sample.epoch) = 'integer',
-            sample.epoch / 1000000000 + sample.epoch % 1000000000 / 1e9, sample.epoch),
-        (segment."offset" + sample.boot
-            + (sample.boot - segment.anchor) * ifnull(segment.drift, 0) / 1000000000) / 1e6)
-        AS epoch,
-    item.value, item.type, series.unit, segment.state AS clock
-FROM sample
-JOIN segment ON segment.id = sample.segment
-JOIN json_each(sample.data) AS item ON item.type <> 'null'
-JOIN series ON series.source = sample.source AND series.channel = item.key;
-"""
+from pilogger.store.migrations import MIGRATIONS
 
 WALL = (
     'segment."offset" + sample.boot'
     " + (sample.boot - segment.anchor) * ifnull(segment.drift, 0) / 1000000000"
 )
 """The wall time of a sample in microseconds, in SQL."""
-
-MIGRATIONS = {"m001_tables": TABLES, "m002_views": VIEWS, "m003_drift": DRIFT}
-"""Applied in order, each in its own transaction; what was released is never edited."""
 
 VERSION = len(MIGRATIONS)
 """What this pilogger writes; a store carries its own in `user_version`."""

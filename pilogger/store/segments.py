@@ -55,7 +55,7 @@ class Segments:
     """All segments of a store; the caller holds the store's lock.
 
     `write` takes the rows that changed, `newest` tells the boot time of the last sample
-    of a segment that is in the file, or None.
+    of a segment that is in the file, or None. New ones get ids `above` that.
     """
 
     def __init__(
@@ -64,7 +64,9 @@ class Segments:
         rows: Iterable[Sequence[Any]],
         write: Callable[[Sequence[Write]], object],
         newest: Callable[[int], int | None],
+        above: int = 0,
     ) -> None:
+        self._above = above
         self._clock = clock
         self._write = write
         self._newest = newest
@@ -88,8 +90,23 @@ class Segments:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __contains__(self, id: object) -> bool:
+        return id in self._all
+
     def __getitem__(self, id: int) -> Segment:
         return self._all[id]
+
+    def rows(self) -> list[Write]:
+        """Return what makes the same segments in an empty file."""
+        return [("clock", *segment) for segment in self._all.values()]
+
+    def adopt(self, found: Iterable[Segment]) -> None:
+        """Take in segments of a store that was damaged; those that are known stay as they are."""
+        new = [segment for segment in found if segment.id not in self._all]
+        self._keep(new)
+        self._all = dict(sorted(self._all.items()))
+        self._ids = [id for id, one in self._all.items() if one.boot_id == self._clock.boot_id]
+        self._unplaced = self._unplaced or any(one.state == "unsynced" for one in new)
 
     def at(self, boot: int) -> int:
         """Return the id of this boot's segment at a boot time; a sample may come late."""
@@ -167,7 +184,7 @@ class Segments:
     def _begin(self, offset: int, synced_by: str) -> None:
         now = self._clock.boot()
         segment = Segment(
-            id=len(self._all) + 1,
+            id=max(self._all, default=self._above) + 1,
             boot_id=self._clock.boot_id,
             started=now,
             offset=offset,
@@ -195,7 +212,13 @@ class Segments:
         return [self._all[id] for id in self._ids]
 
     def _keep(self, changed: Sequence[Segment]) -> None:
-        self._write([("clock", *segment) for segment in changed])
+        writes: list[Write] = []
+        for segment in changed:
+            moves = segment.id in self._all  # then it may have blocks
+            around = [("unroll", segment.id)] if moves else []
+            place = [("place", segment.id), ("reach", segment.id)] if moves else []
+            writes += [*around, ("clock", *segment), *place, *around]
+        self._write(writes)
         self._all.update((segment.id, segment) for segment in changed)
 
     # -- the past of this boot -----------------------------------------------------------

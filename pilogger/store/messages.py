@@ -1,0 +1,78 @@
+"""Messages that a hub was sent, each once, in the transaction of the readings they bring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+from pilogger.sample import Sample
+from pilogger.store.connection import open_reader
+from pilogger.store.log import Store
+
+
+class Arrival(NamedTuple):
+    """A message: a row of the table, without its account, and the samples it brings.
+
+    `received` is in microseconds since 1970, `body` is JSON.
+    """
+
+    id: str
+    type: str
+    user_id: str | None
+    anonymous_id: str | None
+    event: str | None
+    timestamp: str | None
+    received: int
+    body: str
+    samples: Sequence[Sample]
+
+
+class Messages:
+    """Tells messages that are sent again by account and id; thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fresh: set[tuple[str, str]] = set()
+        """Those that may not be in the file yet."""
+
+    def keep(self, account: str, arrivals: Sequence[Arrival]) -> int:
+        """Store those that are new, with their samples; returns how many they were.
+
+        When this returns they are on the disk. Their sensors are declared.
+
+        Raises:
+            StoreError: the disk took nothing, or nothing for sure; to send them again helps.
+        """
+        store = self._store
+        count = sum(len(each.samples) for each in arrivals)
+        with (
+            store.writer.reading(store.writer.generation),
+            closing(open_reader(store.path)) as db,
+            store.numbered(count),
+        ):
+            known = {id for owner, id in self._fresh if owner == account}
+            ids = json.dumps([each.id for each in arrivals])
+            known.update(
+                id
+                for (id,) in db.execute(
+                    "SELECT message_id FROM message WHERE account = ?"
+                    " AND message_id IN (SELECT value FROM json_each(?))",
+                    [account, ids],
+                )
+            )
+            new: dict[str, Arrival] = {}
+            for each in arrivals:
+                if each.id not in known:
+                    new.setdefault(each.id, each)
+            rows = [("message", account, *each[:-1]) for each in new.values()]
+            samples = [sample for each in new.values() for sample in each.samples]
+            readings = store.take(samples, also=rows)
+            self._fresh.update((account, id) for id in new)
+            waiting = set(self._fresh)
+        store.taken(readings)
+        store.flush()
+        with store.lock:
+            self._fresh -= waiting
+        return len(new)
