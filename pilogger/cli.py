@@ -14,28 +14,10 @@ from typing import Any
 
 import click
 
-from pilogger import __version__, catalogue, tell
+from pilogger import __version__, catalogue, cli_history, cli_hub, tell
+from pilogger.cli_options import DURATION, config_option, find_config, json_option, store_option
 from pilogger.errors import ConfigError, PiloggerError
 from pilogger.words import plural
-
-PLACES = (Path("/etc/pilogger/pilogger.yaml"), Path("pilogger.yaml"))
-
-
-class Duration(click.ParamType[float]):
-    """`30s`, as in a config; gives seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        from pilogger.config.durations import seconds
-
-        try:
-            return seconds(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION = Duration()
 
 
 class Pilogger(click.Group):
@@ -59,12 +41,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # see __main__
 
 
-config_option = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=f"The YAML file; else {PLACES[0]}, else ./{PLACES[1]}.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+for command in cli_history.COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
@@ -74,7 +52,7 @@ def run(config: Path | None) -> None:
     from pilogger import daemon
 
     _log_to_stderr()
-    daemon.run(_config(config))
+    daemon.run(find_config(config))
 
 
 @main.command()
@@ -85,7 +63,7 @@ def check(files: tuple[Path, ...], config: Path | None) -> None:
     from pilogger.config import load
 
     mistakes = []
-    for file in files or (_config(config),):
+    for file in files or (find_config(config),):
         try:
             found = load(file)
         except ConfigError as error:
@@ -132,15 +110,13 @@ def read(sensor: str, config: Path | None, as_json: bool) -> None:
 
     # The reason is said once, at the end; a driver that prints must not disturb the answer.
     with _without_warnings(), redirect_stdout(sys.stderr):
-        values, units = read_once(load(_config(config)), sensor)
+        values, units = read_once(load(find_config(config)), sensor)
     click.echo(json.dumps(values) if as_json else tell.sample(values, units))
 
 
 @main.command()
 @config_option
-@click.option(
-    "--store", type=click.Path(path_type=Path, dir_okay=False), help="Instead of the config's."
-)
+@store_option
 @json_option
 def status(config: Path | None, store: Path | None, as_json: bool) -> None:
     """Tell how the logger is doing, running or not."""
@@ -149,7 +125,7 @@ def status(config: Path | None, store: Path | None, as_json: bool) -> None:
     if store is None:
         from pilogger.config import store_path
 
-        store = store_path(_config(config))
+        store = store_path(find_config(config))
     state = find(store)
     click.echo(json.dumps(state, indent=2) if as_json else tell.status(state))
 
@@ -167,25 +143,56 @@ def upgrade(options: tuple[str, ...]) -> None:
     os.execvp("bash", ["bash", str(installer), *options])
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, help="0 takes a free one.")
 @click.option(
     "--store",
-    default="pilogger-hub.db",
+    default=cli_hub.STORE,
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
 )
-def hub(host: str, port: int, store: Path) -> None:
+@click.option(
+    "--cert",
+    envvar="PILOGGER_HUB_CERT",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Speak TLS, with this certificate chain (PEM).",
+)
+@click.option(
+    "--key",
+    envvar="PILOGGER_HUB_KEY",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The certificate's key, where it is in a file of its own.",
+)
+@click.pass_context
+def hub(
+    ctx: click.Context, *, host: str, port: int, store: Path, cert: Path | None, key: Path | None
+) -> None:
     """Run a hub: the other end, with a live page.
 
-    The account's access key comes from PILOGGER_HUB_ACCESS_KEY; without one the hub
-    listens on loopback only and takes any access key.
+    Who may use it: the account of PILOGGER_HUB_ACCESS_KEY and PILOGGER_HUB_SECRET, and those
+    of `pilogger hub accounts`. Without any it listens on loopback only and takes any key.
     """
+    from pilogger.store import beside
+
     hub = _extra("pilogger.hub")
+    ctx.obj = store
+    if ctx.invoked_subcommand:
+        return
+    if key and not cert:
+        raise click.UsageError("--key needs --cert")
     _log_to_stderr()
-    accounts = hub.Accounts.from_environment()
-    hub.serve(host, port, store, accounts, announce=lambda url: click.echo(f"hub at {url}"))
+    hub.serve(
+        host,
+        port,
+        store,
+        hub.Accounts.from_environment(path=beside(store, "accounts")),
+        tls=hub.TLS(cert, key) if cert else None,
+        announce=lambda url: click.echo(f"hub at {url}"),
+    )
+
+
+hub.add_command(cli_hub.accounts)
 
 
 @main.command()
@@ -204,15 +211,6 @@ def demo(duration: float | None, port: int, folder: Path | None, as_json: bool) 
     from pilogger import demo
 
     sys.exit(demo.run(folder, port, duration, as_json=as_json))
-
-
-def _config(given: Path | None) -> Path:
-    if given:
-        return given
-    found = next((place for place in PLACES if place.exists()), None)
-    if found is None:
-        raise click.UsageError(f"there is no {PLACES[0]} and no ./{PLACES[1]}: give --config FILE")
-    return found
 
 
 def _extra(module: str) -> Any:

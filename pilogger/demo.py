@@ -35,7 +35,7 @@ DRAIN_S = 2.0
 HUB_STOPS_S = 4.0
 REFRESH_S = 1.0
 PR_SET_PDEATHSIG = 1
-ACCESS_KEY = "PILOGGER_HUB_ACCESS_KEY"
+HUB = "PILOGGER_HUB_"
 
 
 def run(folder: Path | None, port: int, duration: float | None, *, as_json: bool) -> int:
@@ -119,7 +119,7 @@ def _hub(folder: Path, port: int) -> Iterator[str]:
     """Run a hub as a process of its own; gives its address."""
     # -P: a file uuid.py in the present folder is not meant.
     command = [sys.executable, "-P", "-m", "pilogger", "hub", "--port", str(port)]
-    environment = {name: text for name, text in os.environ.items() if name != ACCESS_KEY}
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(HUB)}
     with (folder / "hub.log").open("w+") as said:
         process = subprocess.Popen(
             [*command, "--store", str(folder / "hub.db")],

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pilogger.channel import units
 from pilogger.clock import Clock
 from pilogger.config import DestinationSettings, SensorSettings, Settings
+from pilogger.destinations import Identified
 from pilogger.recorder import Recorder
 from pilogger.scheduler import Probe, Scheduler, SensorState, Tuning
 from pilogger.store import Policy, Store
@@ -87,8 +88,11 @@ class Parts:
         if known and known[0] == place:
             uploader = known[1]
         else:
+            destination = place.build()
+            if isinstance(destination, Identified):
+                destination.identify(self._store.identity)
             uploader = Uploader(
-                place.build(),
+                destination,
                 self._store.outbox(place.name, start=place.start, unsynced=unsynced),
                 self._clock,
                 place.name,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import logger_rig as rig
 import pytest
+import requests
 from click.testing import CliRunner, Result
 
 from pilogger import __version__
@@ -238,3 +239,58 @@ def test_a_bad_duration_is_a_usage_error() -> None:
 
     assert said.exit_code == 2
     assert "did you mean 10s?" in said.stderr
+
+
+def test_accounts_are_added_listed_and_removed(folder: Path) -> None:
+    """The key and the secret are shown once, and let a client in; the hub need not be there."""
+    added = pilogger("hub", "accounts", "add", "ann", "--store", "h.db", "--json")
+    ann = json.loads(added.stdout)
+    bob = pilogger("hub", "--store", "h.db", "accounts", "add", "bob")
+    listed = json.loads(pilogger("hub", "accounts", "list", "--store", "h.db", "--json").stdout)
+    words = pilogger("hub", "accounts", "list", "--store", "h.db").stdout
+    gone = pilogger("hub", "accounts", "remove", "bob", "--store", "h.db")
+
+    assert [(one["name"], one["secret"]) for one in listed] == [("ann", True), ("bob", True)]
+    assert [line.split()[:4] for line in words.splitlines()] == [
+        ["ann", "key", "and", "secret"],
+        ["bob", "key", "and", "secret"],
+    ]
+    assert [line.split()[0] for line in bob.stdout.splitlines()] == ["access", "secret"]
+    assert gone.stdout.startswith("bob was removed")
+    auth = (ann["access_key"], ann["secret"])
+    port = rig.free_port()
+    with rig.hub(folder / "h.db", port):
+        url = f"http://127.0.0.1:{port}/v1/series/"
+        assert requests.get(url, auth=auth, timeout=10).json() == []
+        assert requests.get(url, auth=(auth[0], "x"), timeout=10).status_code == 403
+
+
+def test_an_account_takes_the_key_that_clients_have(folder: Path) -> None:
+    """Typed in, not given as an argument that others could see; nothing is printed of it."""
+    said = CliRunner().invoke(
+        main, ["hub", "accounts", "add", "ann", "--ask"], input="the key\nthe secret\n"
+    )
+
+    assert said.exit_code == 0
+    assert "the key" not in said.output
+    assert "the secret" not in said.output
+    assert (folder / "pilogger-hub.db-accounts").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["remove", "ann"], "pilogger: there is no account ann; there are: none\n"),
+        (["add", " "], "pilogger: an account's name has 1 to 200 printable characters"),
+    ],
+)
+def test_a_slip_with_accounts_is_a_sentence(folder: Path, arguments: list[str], words: str) -> None:
+    """Exit 1, no traceback."""
+    said = pilogger("hub", "accounts", *arguments)
+
+    assert (said.exit_code, said.stderr[: len(words)]) == (1, words)
+
+
+def test_a_key_without_a_certificate_is_a_usage_error(folder: Path) -> None:
+    """Nobody believes then that the hub speaks TLS."""
+    assert "--key needs --cert" in pilogger("hub", "--key", "k.pem").stderr

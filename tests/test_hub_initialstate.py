@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import requests
+from starlette.exceptions import HTTPException
 
 from pilogger.hub import Hub
+from pilogger.hub.rate import Rate
 from pilogger.store import open_reader
 
 
@@ -210,3 +212,122 @@ def test_versions_are_listed(client: Client) -> None:
     answer = requests.get(f"{client.hub.url}/api/versions", timeout=10)
 
     assert answer.json() == ["0.0.1", "0.0.2", "0.0.3", "0.0.4"]
+
+
+# -- events in the address -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_events_may_come_in_the_address(client: Client, method: str) -> None:
+    """Each parameter that is no key is an event; numbers and truth values are what they are."""
+    answer = requests.request(
+        method,
+        f"{client.hub.url}/api/events?accessKey=k&bucketKey={client.bucket}"
+        "&temperature=25.4&on=true&door=ge%C3%B6ffnet&zip=007&epoch=1795217624.25",
+        timeout=10,
+    )
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert client.held() == [
+        ("temperature", 1795217624.25, 25.4),
+        ("on", 1795217624.25, 1),
+        ("door", 1795217624.25, "geöffnet"),
+        ("zip", 1795217624.25, "007"),
+    ]
+
+
+def test_an_address_may_say_the_time_in_iso_8601(client: Client) -> None:
+    """`epoch` goes before it."""
+    for parameters in ("a=1&iso8601=1970-01-01T00:00:05Z", "a=2&iso8601=x&epoch=6"):
+        url = f"{client.hub.url}/api/events?bucketKey={client.bucket}&{parameters}"
+        assert requests.get(url, timeout=10).status_code == 204
+
+    assert client.held() == [("a", 5.0, 1), ("a", 6.0, 2)]
+
+
+def test_bad_events_of_an_address_are_named(client: Client) -> None:
+    """The good ones are kept; a time that is none costs all."""
+    url = f"{client.hub.url}/api/events?bucketKey={client.bucket}&a=1&b=1e999&=2"
+    bad = requests.get(url, timeout=10)
+    worse = requests.get(f"{url}&epoch=noon", timeout=10)
+    nothing = requests.get(f"{client.hub.url}/api/events?bucketKey=x", timeout=10)
+
+    assert bad.status_code == worse.status_code == nothing.status_code == 400
+    assert "parameter 'b': inf is not a number" in bad.text
+    assert "parameter '': key has 0 characters" in bad.text
+    assert worse.text == "epoch is not a number of seconds"
+    assert [(key, value) for key, _, value in client.held()] == [("a", 1)]
+
+
+def test_another_web_page_cannot_log_by_an_address(client: Client) -> None:
+    """An image of a foreign page is fetched without a word about its origin, but for one."""
+    url = f"{client.hub.url}/api/events?bucketKey={client.bucket}&a=1"
+    answer = requests.get(url, headers={"Sec-Fetch-Site": "cross-site"}, timeout=10)
+
+    assert answer.status_code == 403
+    assert client.held() == []
+
+
+# -- the hub's own time ----------------------------------------------------------------------
+
+
+def test_events_without_a_time_are_not_taken_for_repetitions(client: Client) -> None:
+    """Of one request they share a moment; a value that comes twice is kept twice."""
+    client.events([{"key": key, "value": 1} for key in ("a", "b", "a")])
+    [a, b, again] = client.held()
+
+    assert (a[0], b[0], again[0]) == ("a", "b", "a")
+    assert a[1] == b[1]
+    assert again[1] == pytest.approx(a[1] + 1e-6, abs=5e-7)
+
+
+def test_every_sample_has_its_time_with_it(client: Client) -> None:
+    """The hub's own time is written down like a given one."""
+    client.events([{"key": "a", "value": 1}, {"key": "b", "value": 2, "epoch": 5}])
+    with closing(open_reader(client.hub.store.path)) as db:
+        (without,) = db.execute("SELECT count(*) FROM sample WHERE epoch IS NULL").fetchone()
+
+    assert without == 0
+
+
+def test_a_bucket_keeps_its_name_when_none_is_given(client: Client) -> None:
+    """A client that appends to a bucket need not know what people call it."""
+    client.name("Greenhouse")
+    client.post("/api/buckets", {"bucketKey": client.bucket})
+    client.name("")
+
+    assert client.names() == [(client.bucket, "Greenhouse")]
+
+
+# -- limits ----------------------------------------------------------------------------------
+
+
+def test_every_answer_to_events_tells_the_limit(client: Client) -> None:
+    """Good ones and bad ones: how many requests are left until when."""
+    answers = [client.events({"key": "a", "value": 1}), client.events(b"{"), client.events([5])]
+
+    assert [answer.status_code for answer in answers] == [204, 400, 400]
+    for answer in answers:
+        assert answer.headers["X-RateLimit-Limit"] == "60000"
+        assert 0 < int(answer.headers["X-RateLimit-Remaining"]) < 60_000
+        assert int(answer.headers["X-RateLimit-Reset"]) % 10 == 0
+
+
+def test_too_many_requests_are_told_when_to_come_again() -> None:
+    """429 with whole seconds; each account has its own count, and each window a new one."""
+    now = [1000.25]
+    rate = Rate(2, now=lambda: now[0])
+    left = [rate.count("me")["X-RateLimit-Remaining"] for _ in range(2)]
+    with pytest.raises(HTTPException) as refused:
+        rate.count("me")
+    other = rate.count("other")
+    now[0] = 1010.0
+    again = rate.count("me")
+
+    assert left == ["1", "0"]
+    assert refused.value.status_code == 429
+    assert refused.value.headers == {
+        "X-RateLimit-Limit": "2", "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": "1010", "Retry-After": "10",
+    }  # fmt: skip
+    assert other["X-RateLimit-Remaining"] == again["X-RateLimit-Remaining"] == "1"

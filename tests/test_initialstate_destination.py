@@ -450,6 +450,21 @@ def test_requests_that_hang_do_not_pile_up(
     assert len(left_behind()) == MOST_HUNG
 
 
+def test_at_the_end_of_a_program_it_goes_without_a_thread(
+    ready: InitialState, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no thread can begin any more, what is left is sent all the same."""
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr("pilogger.destinations.http.Thread", Late)
+
+    assert ready.send(POINTS) == Accepted()
+    assert len(service.events) == len(POINTS)
+
+
 def test_an_endless_answer_is_cut(ready: InitialState, service: Service) -> None:
     """64 KB of an answer are enough for anybody."""
 
@@ -601,6 +616,35 @@ def test_closing_twice_is_fine_and_sending_opens_again(
     ready.close()
 
     assert ready.send(POINTS) == Accepted()
+
+
+@pytest.mark.parametrize(
+    ("left", "reset", "date", "pause"),
+    [
+        ("0", "1795217630", "Fri, 20 Nov 2026 23:33:44 GMT", 6.0),
+        ("0", "1795217999", "Fri, 20 Nov 2026 23:33:44 GMT", 60.0),
+        ("0", "1795217620", "Fri, 20 Nov 2026 23:33:44 GMT", 0.0),
+        ("1", "1795217630", "Fri, 20 Nov 2026 23:33:44 GMT", 0.0),
+        ("0", "1795217630", "", 0.0),
+        ("0", "soon", "Fri, 20 Nov 2026 23:33:44 GMT", 0.0),
+        ("none", "1795217630", "Fri, 20 Nov 2026 23:33:44 GMT", 0.0),
+    ],
+)
+def test_a_limit_that_is_reached_asks_for_a_pause(  # noqa: PLR0917
+    ready: InitialState, service: Service, left: str, reset: str, date: str, pause: float
+) -> None:
+    """Until the service counts anew, by its own clock; a minute at most."""
+    headers = {"X-RateLimit-Remaining": left, "X-RateLimit-Reset": reset, "Date": date}
+
+    def limited(handler: Handler) -> None:
+        handler.send_response_only(204)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+
+    service.script.append(limited)
+
+    assert ready.send(POINTS) == Accepted(pause)
 
 
 @pytest.mark.parametrize("key", ["", "two\nlines", " padded", "snow☃", "nul\0", "tail\n"])

@@ -273,8 +273,8 @@ def test_a_lost_connection_is_said_and_mended(browser: Browser, tmp_path: Path) 
 
 
 def test_an_account_is_asked_for_its_key(browser: Browser, tmp_path: Path) -> None:
-    """With an account the page shows nothing until it was given the right access key."""
-    accounts = Accounts([Account("", "right")])
+    """With an account the page shows nothing until it was given the right key and secret."""
+    accounts = Accounts([Account("", "right", "too")])
     with Hub("127.0.0.1", 0, tmp_path / "hub.db", accounts) as hub:
         post(hub, *numbers(1), key="right")
         browser.open(hub.url)
@@ -282,10 +282,14 @@ def test_an_account_is_asked_for_its_key(browser: Browser, tmp_path: Path) -> No
         assert browser.evaluate("document.querySelectorAll('.card').length") == 0
 
         enter = (
-            "document.querySelector('#key').value = '{}'; document.querySelector('button').click()"
+            "document.querySelector('#key').value = '{}';"
+            "document.querySelector('#secret').value = '{}';"
+            "document.querySelector('button').click()"
         )
-        browser.evaluate(enter.format("wrong"))
-        browser.wait_for(f"{text_of('#refusal')} !== ''")
-        browser.evaluate(enter.format("right"))
+        browser.evaluate(enter.format("\u20ac", ""))
+        browser.wait_for(f"{text_of('#refusal')} === 'The hub says: the access key is wrong.'")
+        browser.evaluate(enter.format("right", ""))
+        browser.wait_for(f"{text_of('#refusal')} === 'The hub says: the secret is missing.'")
+        browser.evaluate(enter.format("right", "too"))
         browser.wait_for(f"{text_of('.value')} === '21'")
         assert browser.evaluate("document.querySelector('#door').hidden")

@@ -52,6 +52,23 @@ def test_one_guilty_reading_costs_about_log2_refusals(count: int, data: st.DataO
     assert refusals <= ceil(log2(count)) + 1
 
 
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=50), st.integers(5, 300))
+def test_samples_stay_whole(sizes: list[int], limit: int) -> None:
+    """A part that has more than one ends between two of them."""
+    points = tuple(
+        Point(seq, f"air.{n}", "5", n) for seq, size in enumerate(sizes) for n in range(size)
+    )
+    whole = Shipment(Batch(points, len(sizes)))
+    arrived: list[Point] = []
+    while part := whole.next(limit):
+        whole.accepted()
+        arrived += part
+        found = {point.seq for point in part}
+
+        assert len(part) == sum(sizes[seq] for seq in found)
+    assert arrived == [*points]
+
+
 def test_the_same_part_comes_until_it_is_judged() -> None:
     """A retry is the same bytes."""
     whole = shipment(5)

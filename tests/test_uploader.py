@@ -575,3 +575,42 @@ def test_an_uploader_that_never_started_can_be_stopped(outbox: Outbox, clock: Fa
     uploader(destination, outbox, clock).stop(1)
 
     assert destination.closed
+
+
+# -- company, and pauses -------------------------------------------------------------------
+
+
+def test_enough_readings_wait_for_no_company(
+    store: Store, outbox: Outbox, clock: FakeClock
+) -> None:
+    """Fewer wait for as long as they are told to."""
+    destination = FlakyDestination()
+    sender = Uploader(destination, outbox, clock, "hub", gather=20.0, enough=3)
+    feed(store, 2)
+    early = work(sender, clock, 10)
+    feed(store, 1)
+    work(sender, clock, 0.1)
+    enough = values(destination.arrived)
+    feed(store, 1)
+    work(sender, clock, 30)
+
+    assert early == [20.0]
+    assert enough == [0, 1, 2]
+    assert values(destination.arrived) == [0, 1, 2, 3]
+
+
+def test_a_destination_that_wants_a_pause_gets_it(
+    store: Store, outbox: Outbox, clock: FakeClock
+) -> None:
+    """It has accepted everything so far: that is no outage."""
+    destination = FlakyDestination(Accepted(7.5), limit=10)
+    feed(store, 20)
+    sender = uploader(destination, outbox, clock)
+
+    assert [sender.step() for _ in range(3)] == [0, 0, 7.5]
+    assert sender.state().outcome == "accepted"
+
+    clock.advance(7.5)
+    work(sender, clock)
+
+    assert len(destination.arrived) == 20

@@ -10,16 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pilogger.sample import Point
 
-TYPES = {"initialstate": "pilogger.destinations.initialstate:InitialState"}
+TYPES = {
+    "initialstate": "pilogger.destinations.initialstate:InitialState",
+    "rudderstack": "pilogger.destinations.rudderstack:RudderStack",
+    "tempodb": "pilogger.destinations.tempodb:TempoDB",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The server gave the answer that its protocol calls success."""
+    """The server gave the answer that its protocol calls success.
+
+    `pause` is for how many seconds it wants no more requests.
+    """
+
+    pause: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,15 @@ class Destination(Protocol):
 
     def close(self) -> None:
         """Let go of connections; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A destination that makes an id for each sample, so that its server tells a repetition."""
+
+    def identify(self, store: str) -> None:
+        """Hear the id of the store that the readings are from; before the first of them."""
         ...
 
 

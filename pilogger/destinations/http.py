@@ -1,6 +1,6 @@
 """The one place where HTTP happens, and where its errors become outcomes.
 
-`Http.post` has deadlines that hold against everything: a resolver that hangs, a server
+`Http.ask` has deadlines that hold against everything: a resolver that hangs, a server
 that accepts and says nothing, an answer that drips for hours. It follows no redirect,
 since a login page is no destination and must not see the access key, and it never quotes
 the secret it was given, whatever the server sends back.
@@ -49,22 +49,29 @@ class Http:
 
     Deadlines are in seconds: `connect` to be connected, `read` between two pieces of
     the answer, `total` for everything from resolving the name to the end of the answer.
+    `proxies` are as requests has them, in place of those of the environment. The `secrets`
+    are hidden in what the server says.
     """
 
     def __init__(
         self,
-        secret: str = "",
-        *,
+        *secrets: str,
         connect: float = 10.0,
         read: float = 30.0,
         total: float = 120.0,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
-        self._secret = secret
+        self._secrets = [secret for secret in secrets if secret]
         self._times = {"connect": connect, "read": read, "total": total}
+        self._proxies = dict(proxies or {})
         self._session = _session()
         self._hung: list[Thread] = []
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Wait:
+        """Send a body; see `ask`."""
+        return self.ask("POST", url, body, headers)
+
+    def ask(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Wait:
         """Send a request; a server that did not answer is a `Wait`.
 
         The exchange runs in a thread of its own, because neither getaddrinfo(3) nor a
@@ -75,10 +82,13 @@ class Http:
         if len(self._hung) >= MOST_HUNG:
             return Wait(f"{host} keeps {MOST_HUNG} earlier requests hanging")
         box: SimpleQueue[Answer | Exception] = SimpleQueue()
-        request = requests.Request("POST", url, dict(headers), data=body)
-        work = (self._session, request, self._times, box)
-        thread = Thread(target=_exchange, args=work, name=f"POST {host}", daemon=True)
-        thread.start()
+        request = requests.Request(method, url, dict(headers), data=body)
+        work = (self._session, request, self._times, self._proxies, box)
+        thread = Thread(target=_exchange, args=work, name=f"{method} {host}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the program ends; from Python 3.12 on no thread begins then
+            thread.run()
         try:
             found = box.get(timeout=self._times["total"])
         except Empty:
@@ -96,13 +106,15 @@ class Http:
         self._session.close()
 
     def _without_secret(self, answer: Answer) -> Answer:
-        if not self._secret:
+        if not self._secrets:
             return answer
         headers = {name: self._hide(value) for name, value in answer.headers.items()}
         return Answer(answer.status, CaseInsensitiveDict(headers), self._hide(answer.text))
 
     def _hide(self, text: str) -> str:
-        return text.replace(self._secret, "***")
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def outcome(answer: Answer) -> Refused | Wait | LockedOut:
@@ -153,13 +165,14 @@ def _exchange(
     session: requests.Session,
     request: requests.Request,
     times: Mapping[str, float],
+    proxies: dict[str, str],
     box: SimpleQueue[Answer | Exception],
 ) -> None:
     deadline = time.monotonic() + times["total"]
     try:
         prepared = session.prepare_request(request)
         timeout = (times["connect"], times["read"])
-        settings = session.merge_environment_settings(prepared.url, {}, True, None, None)
+        settings = session.merge_environment_settings(prepared.url, proxies, True, None, None)
         with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
             body = _read(response, deadline)
             box.put(Answer(response.status_code, response.headers, body.decode(errors="replace")))

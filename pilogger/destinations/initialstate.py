@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from pilogger.destinations import Accepted, LockedOut, Outcome, Refused, Wait
@@ -16,6 +17,8 @@ from pilogger.sample import Point
 SUCCESS = frozenset({200, 201, 202, 204})
 NOT_IN_A_KEY = frozenset(":\"'")  # the service's documentation, "buckets"
 MARK_KEY = "pilogger.clock"
+SERVICE = "https://groker.init.st"
+LONGEST_PAUSE_S = 60.0  # the limits count by 10 seconds or a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,67 @@ class Bucket:
             wire.check_key(self.name, "the bucket's name")
 
 
-class InitialState:
+class Events:
+    """The events API as one account uses it, over one connection; used by one thread.
+
+    Raises:
+        BadValue: for a key or an address that no request could carry.
+    """
+
+    def __init__(self, access_key: str, base_url: str) -> None:
+        _check_header(access_key, "access_key")
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise BadValue("base_url is like https://groker.init.st or http://hub.local:8080")
+        self.http = Http(access_key)
+        self._url = base_url.rstrip("/")
+        self._made: set[Bucket] = set()
+        self._headers = {
+            "Content-Type": "application/json",
+            wire.VERSION_HEADER: wire.VERSION,
+            wire.ACCESS_KEY_HEADER: access_key,
+        }
+
+    def deliver(self, bucket: Bucket, points: Sequence[Point]) -> Outcome:
+        """Send events, into a new bucket where the old one is gone."""
+        body = wire.encode_events(points)
+        for _ in range(2):
+            if trouble := self.make(bucket):
+                return trouble
+            answer = self._post(wire.EVENTS_PATH, bucket, body)
+            if isinstance(answer, Wait):
+                return answer
+            if _is_success(answer):
+                return Accepted(_pause(answer.headers))
+            if not _says_gone(answer):
+                return outcome(answer)
+            self._made.discard(bucket)
+        return Wait("the bucket is gone, and making it anew did not help", answered=True)
+
+    def make(self, bucket: Bucket) -> Wait | LockedOut | None:
+        """Make the bucket unless it is there; no reading is to blame when that fails."""
+        if bucket in self._made:
+            return None
+        answer = self._post(wire.BUCKETS_PATH, bucket, wire.encode_bucket(bucket.key, bucket.name))
+        if isinstance(answer, Wait):
+            return answer
+        if _is_success(answer):
+            self._made.add(bucket)
+            return None
+        judged = outcome(answer)
+        if isinstance(judged, Refused):
+            return LockedOut(f"the bucket cannot be made: {judged.reason}")
+        return judged
+
+    def close(self) -> None:
+        self.http.close()
+
+    def _post(self, path: str, bucket: Bucket, body: bytes) -> Answer | Wait:
+        headers = self._headers | {wire.BUCKET_KEY_HEADER: bucket.key}
+        return self.http.post(self._url + path, body, headers)
+
+
+class InitialState(Events):
     """A bucket at Initial State, or at a hub.
 
     Options:
@@ -58,77 +121,28 @@ class InitialState:
         self,
         access_key: str,
         bucket: Bucket,
-        base_url: str = "https://groker.init.st",
+        base_url: str = SERVICE,
         batch: int = 1000,
     ) -> None:
-        _check_header(access_key, "access_key")
-        address = urlsplit(base_url)
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise BadValue("base_url is like https://groker.init.st or http://hub.local:8080")
+        super().__init__(access_key, base_url)
         if not 1 <= batch <= 10_000:
             raise BadValue(f"batch is 1 to 10000, not {batch}")
         self.limit = batch
-        self.http = Http(access_key)
-        self._bucket = bucket
-        self._url = base_url.rstrip("/")
-        self._bucket_exists = False
-        self._headers = {
-            "Content-Type": "application/json",
-            wire.VERSION_HEADER: wire.VERSION,
-            wire.ACCESS_KEY_HEADER: access_key,
-            wire.BUCKET_KEY_HEADER: bucket.key,
-        }
+        self._bucket = Bucket(bucket.key, bucket.name or bucket.key)
 
     def __repr__(self) -> str:
         return f"InitialState({self._bucket.key!r} at {self._url})"
 
     def send(self, points: Sequence[Point]) -> Outcome:
-        """Send events, into a new bucket where the old one is gone."""
+        """Send readings as events of the bucket."""
         for point in points:
             if len(point.series) > wire.MAX_KEY:
                 return Refused(f"a key has at most {wire.MAX_KEY} characters")
         if marks := _marks(points):
-            marked = self._deliver(marks)
+            marked = self.deliver(self._bucket, marks)
             if not isinstance(marked, Accepted):
                 return marked
-        return self._deliver(points)
-
-    def _deliver(self, points: Sequence[Point]) -> Outcome:
-        body = wire.encode_events(points)
-        for _ in range(2):
-            if trouble := self._make_bucket():
-                return trouble
-            answer = self._post(wire.EVENTS_PATH, body)
-            if isinstance(answer, Wait):
-                return answer
-            if _is_success(answer):
-                return Accepted()
-            if not _says_gone(answer):
-                return outcome(answer)
-            self._bucket_exists = False
-        return Wait("the bucket is gone, and making it anew did not help", answered=True)
-
-    def close(self) -> None:
-        self.http.close()
-
-    def _make_bucket(self) -> Wait | LockedOut | None:
-        """Make the bucket unless it is there; no reading is to blame when that fails."""
-        if self._bucket_exists:
-            return None
-        body = wire.encode_bucket(self._bucket.key, self._bucket.name or self._bucket.key)
-        answer = self._post(wire.BUCKETS_PATH, body)
-        if isinstance(answer, Wait):
-            return answer
-        if _is_success(answer):
-            self._bucket_exists = True
-            return None
-        judged = outcome(answer)
-        if isinstance(judged, Refused):
-            return LockedOut(f"the bucket cannot be made: {judged.reason}")
-        return judged
-
-    def _post(self, path: str, body: bytes) -> Answer | Wait:
-        return self.http.post(self._url + path, body, self._headers)
+        return self.deliver(self._bucket, points)
 
 
 def _marks(points: Sequence[Point]) -> list[Point]:
@@ -147,6 +161,20 @@ def _is_success(answer: Answer) -> bool:
         return True
     html = "html" in answer.headers.get("Content-Type", "").lower()
     return answer.status in SUCCESS and not html and (not answer.text or _is_json(answer.text))
+
+
+def _pause(headers: Mapping[str, str]) -> float:
+    """Tell how long the service wants no more requests, as it says with each answer.
+
+    `X-RateLimit-Reset` is a time of its clock, which is measured against its own `Date`.
+    """
+    try:
+        left = int(headers.get("X-RateLimit-Remaining", "1"))
+        until = float(headers.get("X-RateLimit-Reset", "nan"))
+        now = parsedate_to_datetime(headers.get("Date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(until - now, LONGEST_PAUSE_S) if left <= 0 and until > now else 0.0
 
 
 def _is_json(text: str) -> bool:

@@ -16,6 +16,8 @@ from pilogger.hub.accounts import Accounts
 from pilogger.hub.initialstate import InitialState
 from pilogger.hub.limits import OneLength
 from pilogger.hub.live import Live
+from pilogger.hub.rudderstack import RudderStack
+from pilogger.hub.tempodb import TempoDB
 from pilogger.store import Store
 
 log = logging.getLogger("pilogger.hub")
@@ -35,6 +37,8 @@ def create_app(store: Store, accounts: Accounts | None = None) -> Starlette:
     return Starlette(
         routes=[
             *InitialState(store, accounts).routes(),
+            *RudderStack(store, accounts).routes(),
+            *TempoDB(store, accounts).routes(),
             *Live(store.path, accounts).routes(),
         ],
         middleware=[Middleware(AnswerHeaders), Middleware(OneLength)],

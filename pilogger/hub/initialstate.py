@@ -9,6 +9,7 @@ halves again loses a good event, or stores one twice.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 
 from starlette.concurrency import run_in_threadpool
@@ -17,20 +18,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pilogger.hub.accounts import Accounts
+from pilogger import epoch
+from pilogger.errors import BadValue
+from pilogger.hub.accounts import ACCESS_KEY_PARAMETER, Accounts
 from pilogger.hub.limits import read_body
+from pilogger.hub.rate import Rate
 from pilogger.protocols.initialstate import (
     BUCKET_KEY_HEADER,
     BUCKETS_PATH,
     EVENTS_PATH,
+    Event,
     check_key,
     decode_bucket,
     decode_events,
+    decode_parameters,
 )
-from pilogger.sample import Sample
+from pilogger.sample import Sample, Value
 from pilogger.store import Store
 
 BUCKET_KEY_PARAMETER = "bucketKey"
+KEYS = frozenset({ACCESS_KEY_PARAMETER, BUCKET_KEY_PARAMETER})
+HERE = ("none", "same-origin")  # what a browser says of an address that was typed, and of ours
 VERSIONS = ["0.0.1", "0.0.2", "0.0.3", "0.0.4"]
 NAMED = 20  # bad events named in one answer
 
@@ -38,15 +46,16 @@ NAMED = 20  # bad events named in one answer
 class InitialState:
     """Each event key of a bucket is a source of its own, with one nameless channel."""
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
+    def __init__(self, store: Store, accounts: Accounts, rate: Rate | None = None) -> None:
         self._store = store
         self._accounts = accounts
+        self._rate = rate or Rate()
         self._naming = threading.Lock()
 
     def routes(self) -> list[Route]:
         return [
             Route(BUCKETS_PATH, self.post_bucket, methods=["POST"]),
-            Route(EVENTS_PATH, self.post_events, methods=["POST"]),
+            Route(EVENTS_PATH, self.take_events, methods=["GET", "POST"]),
             Route("/api/versions", self.get_versions, methods=["GET"]),
         ]
 
@@ -57,43 +66,85 @@ class InitialState:
         is_new = await run_in_threadpool(self._keep_bucket, account, key, name)
         return Response(status_code=201 if is_new else 204)
 
-    async def post_events(self, request: Request) -> Response:
-        """204 when every event is kept; an unknown bucket is made."""
+    async def take_events(self, request: Request) -> Response:
+        """204 when every event is kept; an unknown bucket is made.
+
+        Events are in the body, or parameters of the address, also of a GET.
+        """
+        if request.method == "GET" and request.headers.get("sec-fetch-site", HERE[0]) not in HERE:
+            raise HTTPException(403, "other web pages may not log here")  # an image's address can
         account = await self._accounts.admit(request)
-        bucket = request.headers.get(BUCKET_KEY_HEADER)
-        if bucket is None:
-            bucket = request.query_params.get(BUCKET_KEY_PARAMETER)
+        headers = self._rate.count(account)
+        try:
+            await self._take(account, request)
+        except HTTPException as error:
+            raise HTTPException(
+                error.status_code, error.detail, headers | dict(error.headers or {})
+            ) from None
+        except BadValue as error:
+            raise HTTPException(400, str(error), headers) from None
+        return Response(status_code=204, headers=headers)
+
+    async def _take(self, account: str, request: Request) -> None:
+        given = request.query_params
+        bucket = request.headers.get(BUCKET_KEY_HEADER, given.get(BUCKET_KEY_PARAMETER))
         key = check_key(bucket, "the bucket key")
-        body = await read_body(request)
-        mistakes = await run_in_threadpool(self._keep_events, account, key, body)
+        parameters = [item for item in given.multi_items() if item[0] not in KEYS]
+        body = await read_body(request) if request.method == "POST" else b""
+        mistakes = await run_in_threadpool(self._keep_events, account, key, parameters, body)
         if mistakes:
             raise HTTPException(400, _sentence(mistakes))
-        return Response(status_code=204)
 
     async def get_versions(self, _: Request) -> Response:
         return JSONResponse(VERSIONS)
 
     def _keep_bucket(self, account: str, key: str, name: str) -> bool:
         with self._naming:
-            _, is_new = self._store.bucket(account, key, name)
+            _, known = self._store.buckets.get((account, key), (0, ""))
+            _, is_new = self._store.bucket(account, key, name or known)
         self._store.flush()
         return is_new
 
-    def _keep_events(self, account: str, key: str, body: bytes) -> list[str]:
+    def _keep_events(
+        self, account: str, key: str, parameters: Sequence[tuple[str, str]], body: bytes
+    ) -> list[str]:
         """Store the good events; return what is wrong with the others."""
-        events, mistakes = decode_events(body)
+        events, mistakes = decode_parameters(parameters)
+        if body or not parameters:
+            more, wrong = decode_events(body)
+            events, mistakes = events + more, mistakes + wrong
         with self._naming:  # else a name that arrives now could be lost again
             _, name = self._store.buckets.get((account, key), (0, ""))
             bucket, _ = self._store.bucket(account, key, name)
         for series in {event.key for event in events}:
             self._store.declare(series, {"": "1"}, bucket)
-        now = self._store.clock.boot()
+        now, times = self._store.clock.boot(), _Times(self._store.clock.wall())
         self._store.append(
-            [Sample(event.key, {"": event.value}, now, event.epoch, bucket) for event in events],
+            [
+                Sample(event.key, {"": event.value}, now, event.epoch or times.next(event), bucket)
+                for event in events
+            ],
             once=True,
         )
         self._store.flush()
         return mistakes
+
+
+class _Times:
+    """The hub's time, for the events of one request that bring none.
+
+    They share a moment; what comes twice with the same key and value gets a microsecond of its
+    own, or it would be taken for one that was sent again.
+    """
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._seen: Counter[tuple[str, type, Value]] = Counter()
+
+    def next(self, event: Event) -> str:
+        what = (event.key, type(event.value), event.value)
+        self._seen[what] += 1
+        return epoch.from_us(self._now + self._seen[what] - 1)
 
 
 def _sentence(mistakes: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ class Live:
 
     async def get_live(self, request: Request) -> Response:
         """What arrived after sample `?since=`, by series; from 0 everything recent."""
-        account = await self._accounts.admit(request)
+        account = await self._accounts.admit(request, secret=True)
         since = request.query_params.get("since", "0")
         if not (since.isascii() and since.isdigit() and len(since) < 19):
             raise HTTPException(400, "since is the seq of an earlier answer")
@@ -59,7 +59,7 @@ class Live:
 
     async def get_health(self, request: Request) -> Response:
         """How many readings the account holds; reads all of them, so ask now and then."""
-        account = await self._accounts.admit(request)
+        account = await self._accounts.admit(request, secret=True)
         return JSONResponse(await run_in_threadpool(self._counts, account))
 
     def _recent(self, account: str, since: int) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import h11
 import uvicorn
@@ -36,6 +37,7 @@ def serve(
     store: Path,
     accounts: Accounts | None = None,
     *,
+    tls: TLS | None = None,
     announce: Callable[[str], None],
 ) -> None:
     """Run a hub here until SIGTERM or SIGINT; `announce` is given its address.
@@ -48,7 +50,7 @@ def serve(
     """
     service = Service()
     with service.starting("opening the store"):
-        hub = Hub(host, port, store, accounts, service)
+        hub = Hub(host, port, store, accounts, service, tls=tls)
     before = {
         number: signal.signal(number, lambda *_: hub.stop())
         for number in (signal.SIGINT, signal.SIGTERM)
@@ -60,6 +62,13 @@ def serve(
         hub.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class TLS(NamedTuple):
+    """A certificate chain and its key, in PEM; one file may hold both."""
+
+    cert: Path
+    key: Path | None = None
 
 
 class Hub:
@@ -79,13 +88,15 @@ class Hub:
         store: Path,
         accounts: Accounts | None = None,
         service: Service | None = None,
+        *,
+        tls: TLS | None = None,
     ) -> None:
         accounts = accounts or Accounts()
         self._service = service or Service({})
         if accounts.open and not is_loopback(host):
             raise PiloggerError(
-                f"a hub without an account is open to everyone who reaches {host}: "
-                f"set {ACCESS_KEY}, or listen on 127.0.0.1"
+                f"a hub without an account is open to everyone who reaches {host}: set "
+                f"{ACCESS_KEY}, or say pilogger hub accounts add, or listen on 127.0.0.1"
             )
         self._socket = _listen(host, port)
         try:
@@ -94,12 +105,13 @@ class Hub:
             self._socket.close()
             raise
         try:
-            self._server = _server(create_app(self.store, accounts), self._look)
+            self._server = _server(create_app(self.store, accounts), self._look, tls)
         except BaseException:
             self.close()
             raise
         self.address = (host, int(self._socket.getsockname()[1]))
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.address[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.address[1]}"
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
@@ -152,26 +164,49 @@ def _listen(host: str, port: int) -> socket.socket:
         raise PiloggerError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
-def _server(app: object, look: Callable[[], Awaitable[None]]) -> uvicorn.Server:
-    server = _Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            http=_Impatient,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS,
-            h11_max_incomplete_event_size=MAX_HEAD,
-            timeout_keep_alive=IDLE_S,
-            timeout_graceful_shutdown=GRACE_S,
-        )
+def _server(
+    app: object, look: Callable[[], Awaitable[None]], tls: TLS | None = None
+) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=_Impatient,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_HEAD,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=tls and tls.cert,
+        ssl_keyfile=tls and tls.key,
+        ssl_keyfile_password="",  # one that has a password is refused, nobody is asked
     )
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        if tls is None:
+            raise
+        raise PiloggerError(_about(tls, error)) from error
+    server = _Server(config)
     server.look = look
     return server
+
+
+def _about(tls: TLS, error: OSError) -> str:
+    """Say what is wrong with a certificate or its key; OpenSSL names neither."""
+    for path in filter(None, tls):
+        try:
+            path.open("rb").close()
+        except OSError as why:
+            return f"{path} cannot be read: {why.strerror}"
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return f"{tls.key or tls.cert} is not the key of {tls.cert}"
+    key = f" and {tls.key}" if tls.key else ""
+    return f"{tls.cert}{key}: no certificate with its key, in PEM and without a password"
 
 
 class _Server(uvicorn.Server):
@@ -191,10 +226,15 @@ class _Server(uvicorn.Server):
             looking.cancel()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up on those who are still sending: they keep what was not acknowledged."""
+        """Hang up on those who are still sending: they keep what was not acknowledged.
+
+        Also on idle ones that speak TLS, which would have to say goodbye first.
+        """
         for connection in list(self.server_state.connections):
-            if isinstance(connection, _Impatient) and connection.is_receiving:
-                connection.transport.close()
+            if isinstance(connection, _Impatient):
+                lingers = self.config.is_ssl and connection.is_idle
+                if connection.is_receiving or lingers:
+                    connection.transport.abort()
         await super().shutdown(sockets)
 
 
@@ -209,6 +249,11 @@ class _Impatient(H11Protocol):
     @property
     def is_receiving(self) -> bool:
         return self.conn.their_state is h11.SEND_BODY
+
+    @property
+    def is_idle(self) -> bool:
+        idle = self.conn.their_state is h11.IDLE
+        return idle and not self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

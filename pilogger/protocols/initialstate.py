@@ -6,7 +6,8 @@ what the streamer `ISStreamer` 2.0.0 was seen to send. Two requests exist, both 
     /api/buckets    {"bucketKey": "greenhouse", "bucketName": "Greenhouse"}
     /api/events     [{"key": "air.temperature", "value": 21.4, "epoch": 1795217624.483}]
 
-Events may also be one bare object, and carry `iso8601` in place of `epoch`. A number
+Events may also be one bare object, and carry `iso8601` in place of `epoch`, or be parameters
+of the address: /api/events?accessKey=..&bucketKey=greenhouse&temperature=21.4. A number
 keeps its text on the way through, so an epoch comes out as it went in; the service's
 habit of replacing epochs of ten years ago with its own time is not followed.
 """
@@ -15,13 +16,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pilogger import epoch
+from pilogger.epoch import NUMBER
 from pilogger.errors import BadValue
 from pilogger.sample import Point, Value, check_text, check_value
 
@@ -88,6 +90,35 @@ def decode_events(body: bytes | str) -> tuple[list[Event], list[str]]:
                 events.append(event)
         except BadValue as error:
             refused.append(f"event {number}{_named(item)}: {error}")
+    return events, refused
+
+
+def decode_parameters(parameters: Sequence[tuple[str, str]]) -> tuple[list[Event], list[str]]:
+    """Read events from the parameters of an address, without those that are keys.
+
+    Each is an event, at the `epoch` or `iso8601` among them. What looks like a JSON number,
+    true or false is one; everything else is text.
+
+    Raises:
+        BadValue: when the epoch is none.
+    """
+    moments: dict[str, str | bytes] = {
+        name: value for name, value in parameters if name in ("epoch", "iso8601")
+    }
+    given = dict(parameters).get("epoch", "")
+    if NUMBER.fullmatch(given):
+        moments["epoch"] = given.encode()
+    when = _epoch(moments)
+    events: list[Event] = []
+    refused: list[str] = []
+    for key, value in parameters:
+        if key in moments:
+            continue
+        try:
+            literal = NUMBER.fullmatch(value) or value in ("true", "false")
+            events.append(Event(check_key(key), _value(_parse(value) if literal else value), when))
+        except BadValue as error:
+            refused.append(f"parameter {key[:40]!r}: {error}")
     return events, refused
 
 
@@ -172,7 +203,7 @@ def _value(value: object) -> Value:
     return check_value(float(value))
 
 
-def _epoch(item: dict[str, Any]) -> str | None:
+def _epoch(item: Mapping[str, Any]) -> str | None:
     found = item.get("epoch")
     if isinstance(found, bytes):
         return epoch.text(found.decode())

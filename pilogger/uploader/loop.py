@@ -30,6 +30,8 @@ class Uploader:
     """Sends one outbox to one destination, in a daemon thread of its own.
 
     `random` is the source of jitter. Each request runs in a context that `inside` gives.
+    Readings wait for company for `gather` seconds, unless there are `enough`: by default
+    as many as go into one request.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class Uploader:
         random: Random | None = None,
         *,
         inside: Callable[[], AbstractContextManager[object]] = nullcontext,
+        gather: float = GATHER,
+        enough: int | None = None,
     ) -> None:
         self.name = name
         self._destination = destination
@@ -48,6 +52,9 @@ class Uploader:
         self._clock = clock
         self._random = random or Random()
         self._inside = inside
+        self._gather = gather
+        self._enough = enough or destination.limit
+        self._resume_at = 0.0  # when the destination wants to hear of us again
         self._shipment: Shipment | None = None
         self._outage: Outage | None = None
         self._limit = destination.limit  # less after "too large"
@@ -137,6 +144,8 @@ class Uploader:
         now = self._clock.monotonic()
         if self._outage and now < self._outage.retry_at:
             return self._outage.retry_at - now
+        if now < self._resume_at:
+            return self._resume_at - now
         try:
             self._look(now)
             return self._ship(self._shipment) if self._shipment else self._load(now)
@@ -158,8 +167,8 @@ class Uploader:
         """Take the next batch, once it is full or has waited for company long enough."""
         drained, pending = self._drained, self.outbox.pending()
         room = self._limit - self._limit // 10  # samples come whole, the last may reach over
-        if self._seen is not None and self._fresh < room and not drained:
-            left = self._seen + GATHER - now
+        if self._seen is not None and self._fresh < min(room, self._enough) and not drained:
+            left = self._seen + self._gather - now
             if left > 0:
                 return left
         batch = self.outbox.take(room)
@@ -189,6 +198,7 @@ class Uploader:
                 self._refused(outcome, shipment, part)
             else:
                 shipment.accepted()
+                self._resume_at = self._clock.monotonic() + outcome.pause
                 self._grow(part)
         if not shipment.next(self._limit):
             self.outbox.settle(shipment.batch, shipment.set_aside)

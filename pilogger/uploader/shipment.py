@@ -1,7 +1,8 @@
 """A batch on its way out, in parts: what was accepted never goes again.
 
 A part that is refused is halved until the guilty reading stands alone, which takes about
-log2(n) refusals for each; the good ones around it arrive in their order.
+log2(n) refusals for each; the good ones around it arrive in their order. The readings of one
+sample stay together while they can, as for some destinations they are one record.
 """
 
 from __future__ import annotations
@@ -45,5 +46,16 @@ class Shipment:
 
     def _halve(self) -> None:
         part = self._parts.pop()
-        middle = len(part) // 2
+        middle = _between_samples(part) or len(part) // 2
         self._parts += [part[middle:], part[:middle]]
+
+
+def _between_samples(part: Part) -> int:
+    """Find the place between two samples that is next to the middle; 0 if there is one only."""
+    first = last = len(part) // 2
+    seq = part[first].seq
+    while first and part[first - 1].seq == seq:
+        first -= 1
+    while last < len(part) and part[last].seq == seq:
+        last += 1
+    return first or last % len(part)

@@ -226,32 +226,37 @@ function say(state, text) {
 
 // -- talking to the hub ------------------------------------------------------------------
 
+/** Base64 of UTF-8: btoa alone throws on what is not Latin-1. */
+const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+
 async function ask(since) {
   const key = sessionStorage.getItem("accessKey");
+  const secret = sessionStorage.getItem("secret") ?? "";
   const answer = await fetch(`/api/live?since=${since}`, {
-    headers: key ? { "X-IS-AccessKey": key } : {},
+    headers: key ? { Authorization: `Basic ${base64(`${key}:${secret}`)}` } : {},
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  if (answer.status === 401) return askForKey(key);
+  if (answer.status === 401) return askForKey(key, await answer.text());
   if (!answer.ok) throw new Error(await answer.text());
   const found = await answer.json();
   return since && found.run !== run ? ask(0) : found;
 }
 
 /** Wait until the visitor gave a key; resolves to nothing, so the next poll tries it. */
-function askForKey(refused) {
+function askForKey(refused, words) {
   startAnew("");
   seq = 0;
   say("", "locked");
   byId("empty").hidden = true;
   byId("door").hidden = false;
-  byId("refusal").textContent = refused ? "That is not the key of this hub." : "";
+  byId("refusal").textContent = refused ? `The hub says: ${words}.` : "";
   byId("key").focus();
   return new Promise((given) => {
     byId("door").onsubmit = (event) => {
       event.preventDefault();
       sessionStorage.setItem("accessKey", byId("key").value);
-      byId("key").value = "";
+      sessionStorage.setItem("secret", byId("secret").value);
+      byId("key").value = byId("secret").value = "";
       byId("door").hidden = true;
       given(null);
     };

@@ -1,0 +1,167 @@
+"""Data sets of series, written piece by piece while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import tzinfo
+from itertools import islice
+from pathlib import Path
+from sqlite3 import Connection
+from typing import NamedTuple, Self
+
+from pilogger.errors import BadValue
+from pilogger.periods import Interval, automatic, edges, find_zone, from_text, to_text
+from pilogger.protocols.tempodb import Facts, Rollup, encode_dataset
+from pilogger.sample import Value
+from pilogger.series import History, Info
+from pilogger.series.bounds import bounds
+from pilogger.stats import EMPTY, FUNCTIONS
+from pilogger.store import open_reader
+
+PERIODS = 5_000  # of one step through a rollup
+PIECE = 1 << 15  # characters that leave together
+DAY = 86_400
+SECOND = 1_000_000_000
+FIRST = from_text("0001-01-01")
+
+
+class Span(NamedTuple):
+    """What is asked of each series: from `start` up to, not with, `end`, in nanoseconds.
+
+    Without an interval the readings themselves; else each period folded by `function`.
+    """
+
+    start: int
+    end: int
+    interval: Interval | None
+    function: str
+    zone: tzinfo
+    tz: str
+
+    @classmethod
+    def parse(cls, options: Mapping[str, str]) -> Self:
+        """Read the options of a request; who names no interval gets one that fits.
+
+        Raises:
+            BadValue: with a sentence about what is wrong.
+        """
+        start, end = span(options)
+        tz = options.get("tz") or "UTC"
+        function = options.get("function") or "mean"
+        if function not in FUNCTIONS:
+            raise BadValue(
+                f"{function[:40]!r} is no function: expected one of {', '.join(FUNCTIONS)}"
+            )
+        named = options.get("interval")
+        interval = Interval.parse(named) if named else automatic(start, end)
+        return cls(start, end, interval, function, find_zone(tz), tz)
+
+
+def span(options: Mapping[str, str]) -> tuple[int, int]:
+    """Read `start` and `end`, in nanoseconds; without an offset they are in UTC.
+
+    Raises:
+        BadValue: one is missing or no time, or they are in the wrong order.
+    """
+    for name in ("start", "end"):
+        if not options.get(name):
+            raise BadValue(f"{name} is missing")
+    start, end = from_text(options["start"]), from_text(options["end"])
+    if start > end:
+        raise BadValue("start is after end")
+    return start, end
+
+
+def write_one(path: Path, info: Info, asked: Span) -> Iterator[str]:
+    """Write the data set of a series."""
+    with closing(open_reader(path)) as db:
+        yield from _together(_dataset(db, info, asked))
+
+
+def write_all(path: Path, infos: Sequence[Info], asked: Span) -> Iterator[str]:
+    """Write a list of the data sets of several series."""
+
+    def pieces(db: Connection) -> Iterator[str]:
+        yield "["
+        for number, info in enumerate(infos):
+            yield "," if number else ""
+            yield from _dataset(db, info, asked)
+        yield "]"
+
+    with closing(open_reader(path)) as db:
+        yield from _together(pieces(db))
+
+
+def facts(info: Info) -> Facts:
+    """Tell what the API tells of a series."""
+    return Facts(info.uid, info.key, info.name, info.tags, info.attributes)
+
+
+def _dataset(db: Connection, info: Info, asked: Span) -> Iterator[str]:
+    history = History(db)
+    start, end, interval, function, zone, tz = asked
+    found: Iterator[tuple[int, Value | None]]
+    if interval is None:
+        rollup = None
+        found = ((at, value) for at, _, value in history.read(info.id, start, end))
+    else:
+        rollup = Rollup(interval.iso, function, tz)
+        found = _rolled(db, history, info.id, asked, interval)
+    summary = (history.summary(info.id, start, end) or EMPTY).summary()
+    ends = (_text(start, zone), _text(end, zone))
+    points = ((_text(at, zone), value) for at, value in found)
+    yield from encode_dataset(facts(info), ends, points, rollup, summary)
+
+
+def _rolled(
+    db: Connection, history: History, series: int, asked: Span, interval: Interval
+) -> Iterator[tuple[int, float | None]]:
+    """Fold what lies in the span, period by period; each goes by its own start.
+
+    The first and the last period may reach out of the span, their readings may not.
+    """
+    first, last = _extent(db, series)
+    start, end = max(asked.start, first), min(asked.end, last)
+    borders = edges(start, end, interval, asked.zone)
+    held = list(islice(borders, 1))
+    while more := list(islice(borders, PERIODS)):
+        held += more
+        inside = [min(max(edge, start), end) for edge in held]
+        names = {at: max(edge, FIRST) for at, edge in zip(inside, held, strict=True)}
+        for begin, stats in history.rollup(series, inside):
+            yield names[begin], stats.get(asked.function)
+        held = held[-1:]
+
+
+def _extent(db: Connection, series: int) -> tuple[int, int]:
+    """Return a span that has all of a series, so that nobody walks through empty centuries."""
+    first, last = bounds(db, series)
+    found = [(first, last + 1)]
+    for tier, length in (("quarter", 900), ("day", DAY)):  # what was thinned is only there
+        low, high = db.execute(
+            f"SELECT min(start), max(start) FROM {tier} WHERE series = ?", [series]
+        ).fetchone()
+        if low is not None:
+            found.append((low * SECOND, (high + length) * SECOND))
+    return min(a for a, _ in found), max(b for _, b in found)
+
+
+def _text(at: int, zone: tzinfo) -> str:
+    """Write a time; in UTC where the zone's calendar has ended before, or not begun."""
+    try:
+        return to_text(at, zone)
+    except BadValue:
+        return to_text(at)
+
+
+def _together(pieces: Iterator[str]) -> Iterator[str]:
+    held: list[str] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)
