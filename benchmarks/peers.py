@@ -154,10 +154,11 @@ class DuckDB:
         return self._ask("SELECT time, value", start, end, "ORDER BY time")
 
     def _ask(self, what: str, start: int, end: int, how: str) -> list[Any]:
-        return self._db.execute(
+        rows: list[Any] = self._db.execute(
             f"{what} FROM '{self._file}' WHERE series = 0 AND time >= ? AND time < ? {how}",
             (start, end),
         ).fetchall()
+        return rows
 
     def close(self) -> None:
         self._db.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from pilogger.testing import FakeClock
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
+Ask = Callable[..., DataSet]
 START = from_text("2012-01-01")
 
 
@@ -26,11 +27,10 @@ def store(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Store]:
     """A store with the series `a`: each half hour its number, for 40 days; and a far one."""
-    monkeypatch.setattr(sealer, "FULL", 8 if request.param == "sealed" else 10**6)
+    monkeypatch.setattr(sealer, "FULL", 64 if request.param == "sealed" else 10**6)
     store = Store.open(tmp_path / "x.db", FakeClock(), durability=1e9)
     store.declare("a", {"": "1"})
-    put(store, dict.fromkeys([to_text(START)], 0))
-    put(store, {to_text(START + n * HOUR // 2): n for n in range(1, 40 * 48)})
+    put(store, {to_text(START + n * HOUR // 2): n for n in range(40 * 48)})
     put(store, {"5012-01-01": 7})
     store.seal()
     yield store
@@ -60,14 +60,11 @@ def info(store: Store) -> Info:
 
 
 @pytest.fixture
-def ask(history: History, info: Info):  # type: ignore[no-untyped-def] # **options are read's
+def ask(history: History, info: Info) -> Ask:
     def ask(start: str, end: str, **options: str) -> DataSet:
         return read(history, info, from_text(start), from_text(end), **options)
 
     return ask
-
-
-Ask = type(lambda: None)
 
 
 def shown(found: DataSet) -> list[tuple[str, Value]]:

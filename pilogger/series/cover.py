@@ -104,7 +104,7 @@ def find_spans(
     wrong = _apart(_outward(*span) for span in _touched(db, series, moments, fresh))
     found = []
     for (tier, length), coarser in zip(TIERS.items(), [*TIERS, RAW][1:], strict=True):
-        gone = _apart(_inward(span.first, span.last, length) for span in moments.erased)
+        gone = _apart(_inward(*span[:2], length) for span in moments.erased if span.seq)
         for first, last in left[tier]:
             for a, b in thinned.outside(left.get(coarser, ()), first, last):
                 found += [(a, b, tier) for a, b in thinned.outside(gone, a, b)]

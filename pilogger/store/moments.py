@@ -43,7 +43,10 @@ class Place(NamedTuple):
 
 
 class Erased(NamedTuple):
-    """A span of time, half open, in nanoseconds; what arrived up to `seq` is gone from it."""
+    """A span of time, half open, in nanoseconds; what arrived up to `seq` is gone from it.
+
+    With a `seq` of 0 that is nothing, but rollups of the span are computed anew.
+    """
 
     first: int
     last: int

@@ -135,8 +135,7 @@ class Points:
         registry = self._store.registry
         sources = {registry.current(sample.bucket, sample.sensor) for sample in samples}
         new = {id for source in sources for id in source.ids} - registry.latest
-        # Rollups may have counted several values of one epoch: nothing that arrived up to
-        # number 0 is to be erased, but that has them computed anew.
+        # Rollups may have counted several values of one epoch, and are computed anew.
         anew: list[Write] = [("erase", id, -ENDLESS, ENDLESS, 0) for id in new]
         self._store.take(samples, also=[*(("latest", id) for id in new), *anew, *also])
         registry.latest |= new
