@@ -26,6 +26,7 @@ from pilogger.store.blocks import Blocks
 from pilogger.store.moments import Moments
 from pilogger.store.points import Points
 from pilogger.store.rollups import TIERS
+from pilogger.store.sealer import PATIENCE_S
 from pilogger.testing import FakeClock
 
 SECOND = 1_000_000_000
@@ -43,8 +44,8 @@ VALUES = st.one_of(
 )
 NUMBERS = st.one_of(st.integers(-9, 9), st.floats(-100, 100).map(lambda value: round(value, 2)))
 EPOCHS = st.one_of(
-    st.integers(-20, 20).map(lambda n: str(NOW + 600 * n)),
-    st.integers(-3, 3).map(lambda n: epoch.unpack(NOW * SECOND + n)),
+    st.integers(-4, 4).map(lambda n: str(NOW + 1200 * n)),
+    st.integers(-1, 1).map(lambda n: epoch.unpack(NOW * SECOND + n)),
     st.integers(-200_000, 200_000).map(lambda n: str(NOW + n)),
     st.sampled_from(["0", "-5", "1.7672256e9", "32503680000", "1767225600123", "-99999999999"]),
     st.just(f"{NOW}.1234567891"),
@@ -123,8 +124,8 @@ class Oracle(RuleBasedStateMachine):
     def begin(self) -> None:
         self.patch = pytest.MonkeyPatch()
         for module, name, small in (
-            (sealer, "FULL", 6),
-            (sealer, "SHORT", 3),
+            (sealer, "FULL", 4),
+            (sealer, "SHORT", 2),
             (moments, "BLOCKS", 2),
             (history, "PERIODS", 3),
         ):
@@ -132,6 +133,7 @@ class Oracle(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.path = Path(self.folder.name, "0", "x.db")
         self.clock = FakeClock(synced=False)
+        self.clock.step_wall(-5000)
         self.model = Model()
         self.sent: list[Point] = []
         self.open()
@@ -257,16 +259,32 @@ class Oracle(RuleBasedStateMachine):
         self.store.seal()
         self.check()
 
+    @rule(steps=st.integers(1, 3))
+    def seal_some(self, steps: int) -> None:
+        self.store.flush()
+        for _ in range(steps):
+            self.store.sealer.step()
+        self.check()
+
+    @rule()
+    def seal_all(self) -> None:
+        """Seal what fills no block, and what has no right clock, as after a day."""
+        self.patch.setattr(sealer, "PATIENCE_S", -1.0)
+        self.store.seal()
+        self.patch.setattr(sealer, "PATIENCE_S", PATIENCE_S)
+        self.check()
+
     @rule()
     def synchronise(self) -> None:
         self.clock.ntp()
         self.store.tend_clock()
         self.check()
 
-    @rule(off=st.integers(1, 500_000))
-    def reboot(self, off: int) -> None:
+    @rule(off=st.integers(1, 500_000), restored=st.sampled_from([None, 0, NOW * 1_000_000]))
+    def reboot(self, off: int, restored: int | None) -> None:
         self.close()
-        self.clock = self.clock.reboot(f"boot-{self.clock.boot()}-{off}", off=off)
+        name = f"boot-{self.clock.truth}"
+        self.clock = self.clock.reboot(name, off=off, restored=restored)
         self.open()
         self.check()
 
@@ -372,5 +390,5 @@ def in_years(t: int) -> bool:
 
 TestOracle = Oracle.TestCase
 TestOracle.settings = settings(
-    max_examples=20, stateful_step_count=25, deadline=None, derandomize=True
+    max_examples=25, stateful_step_count=40, deadline=None, derandomize=True
 )

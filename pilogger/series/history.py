@@ -113,8 +113,12 @@ class History:
             " WHERE series = ? AND start >= ? AND start < ?",
             (series, -(-first // SECOND), -(-last // SECOND)),
         )
-        for start, *row in found:
-            rows[bisect_right(edges, start * SECOND) - 1].append(row)
+        borders = [-(-edge // SECOND) for edge in edges]  # rows begin at whole seconds
+        period = 0
+        for row in found:
+            if row[0] >= borders[period + 1]:
+                period = bisect_right(borders, row[0]) - 1
+            rows[period].append(row[1:])
 
 
 def _sort(found: Sequence[Moment], edges: Sequence[int], rows: Rows) -> None:
