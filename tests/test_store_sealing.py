@@ -180,6 +180,27 @@ def test_history_reads_fresh_and_sealed_as_one(store: Store, clock: FakeClock) -
     assert [value for _, _, value in found] == [20 + n % 7 / 10 for n in range(2 * FULL + 500)]
 
 
+def test_history_is_whole_at_every_moment_of_sealing(store: Store, clock: FakeClock) -> None:
+    """Whoever reads between two pieces of the work finds each reading once, and right rollups."""
+    start = clock.wall() * 1000
+    edges = range(start, start + 3 * FULL * SECOND, 100 * SECOND)
+    poll(store, clock, 2 * FULL + 500)
+    store.flush()
+    with closing(open_reader(store.path)) as db:
+        [temperature] = find(db, keys=["air.temperature"])
+        history = History(db)
+        sight = []
+        more = True
+        while more:
+            more = store.sealer.step()
+            rolled = [(t, stats.count) for t, stats in history.rollup(temperature.id, edges)]
+            sight.append((list(history.read(temperature.id, start, edges[-1])), rolled))
+
+    assert len(sight) > 2
+    assert len(sight[0][0]) == 2 * FULL + 500
+    assert all(found == sight[0] for found in sight)
+
+
 def test_a_damaged_block_is_left_out_and_told(
     store: Store, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

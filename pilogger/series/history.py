@@ -94,26 +94,26 @@ class History:
             spans = find_spans(self._db, series, moments, fresh)
             loud = [moment for moment in fresh if within(spans, moment[0])]
             quiet = [moment for moment in fresh if not within(spans, moment[0])]
+            borders = [-(-edge // SECOND) for edge in edges]  # rows begin at whole seconds
             _sort(moments.hold(quiet), edges, rows)
             for piece in join(cover(edges, spans)):
                 if piece[0] == RAW:
                     for found in moments.pieces(*piece[1:], loud):
                         _sort(found, edges, rows)
                 else:
-                    self._sort_rollups(series, piece, edges, rows)
+                    self._sort_rollups(series, piece, borders, rows)
         return [
             (edges[number], Stats(*found[0]) if len(found) == 1 else merge_all(found))
             for number, found in sorted(rows.items())
         ]
 
-    def _sort_rollups(self, series: int, piece: Piece, edges: Sequence[int], rows: Rows) -> None:
+    def _sort_rollups(self, series: int, piece: Piece, borders: Sequence[int], rows: Rows) -> None:
         tier, first, last = piece
         found = self._db.execute(
             f"SELECT start, count, sum, min, max, m2 FROM {tier}"
             " WHERE series = ? AND start >= ? AND start < ?",
             (series, -(-first // SECOND), -(-last // SECOND)),
         )
-        borders = [-(-edge // SECOND) for edge in edges]  # rows begin at whole seconds
         period = 0
         for row in found:
             if row[0] >= borders[period + 1]:

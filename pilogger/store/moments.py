@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from operator import itemgetter
 from sqlite3 import Connection
 from typing import NamedTuple, Self
 
@@ -19,8 +18,6 @@ Moment = tuple[int, int, Value]
 """One reading: its epoch in nanoseconds, the seq of its sample, its value."""
 
 BLOCKS = 16  # that are opened for one piece
-
-when = itemgetter(0, 1)
 
 GIVEN = "SELECT seq, epoch, data FROM sample WHERE source = ? AND epoch BETWEEN ? AND ?"
 TEXTS = "SELECT seq, epoch, data FROM sample WHERE source = ? AND epoch >= ''"
@@ -130,9 +127,7 @@ class Moments:
 
     def fresh(self, first: int, last: int) -> list[Moment]:
         """Return what is not sealed yet, in the order of time; erased or replaced or not."""
-        found = [m for place in self._places for m in self._fresh(place, first, last)]
-        found.sort(key=when)
-        return found
+        return sorted(m for place in self._places for m in self._fresh(place, first, last))
 
     def next_after(self, first: int) -> int | None:
         """Return the time of the earliest sealed sample from `first` on, in nanoseconds.
@@ -178,8 +173,9 @@ class Moments:
         if place.stamped:  # the one way to find these is through the whole log
             span = (clamp(first // MICRO), clamp(last // MICRO))
             rows += query(STAMPED, (place.source, *span)).fetchall()
-        for seq, packed, data in rows:
+        samples = json.loads(f"[{','.join(data for *_, data in rows)}]")  # quicker than one by one
+        for (seq, packed, _), values in zip(rows, samples, strict=True):
             t = epoch.nanoseconds(packed)
-            value = json.loads(data)[place.channel]
+            value = values[place.channel]
             if value is not None and first <= t < last:
                 yield t, seq, value
