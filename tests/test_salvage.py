@@ -192,12 +192,14 @@ def test_what_a_small_table_said_is_found_elsewhere(tmp_path: Path, table: str) 
 
 
 def test_an_erased_span_does_not_come_back(tmp_path: Path) -> None:
-    """It was deleted, and not out of the blocks yet when the store was damaged."""
+    """It was deleted, and not out of the blocks yet when the store was damaged; far times too."""
     before = make(tmp_path, killed=False)
     with closing(open_reader(tmp_path / NAME)) as db:
         (id,) = db.execute("SELECT id FROM series WHERE key = 'event'").fetchone()
     store = reopen(tmp_path / NAME)
     store.sealer.erases = False
+    store.append([Sample("event", {"": "far"}, 0, epoch) for epoch in ("-1e12", "1e12")])
+    store.seal()
     store.writer.write([("erase", id, -(2**63) + 1, 2**63 - 1, store.last)])
     store.close()
     overwrite(tmp_path / NAME, 0, b"\xff" * 16)

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import tzinfo
-from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection
 from typing import NamedTuple, Self
 
 from pilogger.errors import BadValue
-from pilogger.periods import Interval, automatic, edges, find_zone, from_text, to_text
+from pilogger.periods import Interval, automatic, find_zone, from_text, to_text
 from pilogger.protocols.tempodb import Facts, Rollup, encode_dataset
 from pilogger.sample import Value
 from pilogger.series import History, Info
-from pilogger.series.bounds import bounds
+from pilogger.series.query import fold
 from pilogger.stats import EMPTY, FUNCTIONS
 from pilogger.store import open_reader
 
-PERIODS = 5_000  # of one step through a rollup
 PIECE = 1 << 15  # characters that leave together
-DAY = 86_400
-SECOND = 1_000_000_000
-FIRST = from_text("0001-01-01")
+FIRST = from_text("0001-01-01")  # what can be written
 
 
 class Span(NamedTuple):
@@ -107,44 +103,12 @@ def _dataset(db: Connection, info: Info, asked: Span) -> Iterator[str]:
         found = ((at, value) for at, _, value in history.read(info.id, start, end))
     else:
         rollup = Rollup(interval.iso, function, tz)
-        found = _rolled(db, history, info.id, asked, interval)
+        periods = fold(history, info.id, (start, end), interval, zone)
+        found = ((max(begin, FIRST), stats.get(function)) for begin, stats in periods)
     summary = (history.summary(info.id, start, end) or EMPTY).summary()
     ends = (_text(start, zone), _text(end, zone))
     points = ((_text(at, zone), value) for at, value in found)
     yield from encode_dataset(facts(info), ends, points, rollup, summary)
-
-
-def _rolled(
-    db: Connection, history: History, series: int, asked: Span, interval: Interval
-) -> Iterator[tuple[int, float | None]]:
-    """Fold what lies in the span, period by period; each goes by its own start.
-
-    The first and the last period may reach out of the span, their readings may not.
-    """
-    first, last = _extent(db, series)
-    start, end = max(asked.start, first), min(asked.end, last)
-    borders = edges(start, end, interval, asked.zone)
-    held = list(islice(borders, 1))
-    while more := list(islice(borders, PERIODS)):
-        held += more
-        inside = [min(max(edge, start), end) for edge in held]
-        names = {at: max(edge, FIRST) for at, edge in zip(inside, held, strict=True)}
-        for begin, stats in history.rollup(series, inside):
-            yield names[begin], stats.get(asked.function)
-        held = held[-1:]
-
-
-def _extent(db: Connection, series: int) -> tuple[int, int]:
-    """Return a span that has all of a series, so that nobody walks through empty centuries."""
-    first, last = bounds(db, series)
-    found = [(first, last + 1)]
-    for tier, length in (("quarter", 900), ("day", DAY)):  # what was thinned is only there
-        low, high = db.execute(
-            f"SELECT min(start), max(start) FROM {tier} WHERE series = ?", [series]
-        ).fetchone()
-        if low is not None:
-            found.append((low * SECOND, (high + length) * SECOND))
-    return min(a for a, _ in found), max(b for _, b in found)
 
 
 def _text(at: int, zone: tzinfo) -> str:

@@ -99,7 +99,7 @@ def query(
             yield t, value
         return
     check_function(function)
-    for begin, stats in _periods(history, info.id, (start, end), interval, zone):
+    for begin, stats in fold(history, info.id, (start, end), interval, zone):
         found = stats.get(function)
         if found is not None:
             yield begin, found
@@ -116,10 +116,14 @@ def check_function(name: str) -> str:
     return name
 
 
-def _periods(
+def fold(
     history: History, series: int, span: tuple[int, int], interval: Interval, zone: tzinfo
 ) -> Iterator[tuple[int, Stats]]:
-    """Yield the periods that have numbers; does not walk through empty centuries."""
+    """Yield the periods of a span that have numbers, each with its own start.
+
+    The first and the last may reach out of the span, their readings may not. Nobody walks
+    through empty centuries.
+    """
     start, end = span
     at: int | None = start
     while at is not None:

@@ -11,7 +11,6 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from sqlite3 import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
 from pilogger.errors import BadValue, StoreDamaged
@@ -19,6 +18,7 @@ from pilogger.sample import check_value
 from pilogger.store.block import unpack
 from pilogger.store.connection import open_reader
 from pilogger.store.damage import corrupt
+from pilogger.store.eviction import record
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
@@ -93,7 +93,7 @@ class Inspector:
                     gone = db.execute(f"DELETE FROM {bad.table} WHERE rowid = ?", [bad.id])
                     if not gone.rowcount:
                         raise corrupt(f"{bad.table} {bad.id} is not where its number says")
-                    count_lost(db, bad.readings, bad.readings if owed else 0)
+                    record(db, "damaged", bad.readings, bad.readings if owed else 0)
             store.sealer.discount(Counter(bad.source for bad in found if bad.table == "sample"))
             store.salvage.turn += 1
         for bad in found:
@@ -138,12 +138,3 @@ def _is_right(data: object, width: int) -> bool:
     except (ValueError, BadValue):
         return False
     return isinstance(found, list) and len(found) == width
-
-
-def count_lost(db: Connection, readings: int, unsent: int) -> None:
-    """Count readings that are damaged among those that had to go."""
-    db.execute(
-        "INSERT INTO evicted VALUES ('damaged', ?, ?) ON CONFLICT (reason) DO UPDATE"
-        " SET readings = readings + excluded.readings, unsent = unsent + excluded.unsent",
-        (readings, unsent),
-    )

@@ -60,7 +60,7 @@ class Restorer:
         for row in remains.erased:
             for old, new in ids:
                 if old == row[0]:
-                    self._erased[new].append(Erased(*row[1:]))
+                    self._erased[new].append(Erased.read(*row[1:]))
 
     def _place(self, store: Store, source: OldSource) -> Source | None:
         """Find or make the source; none if its series were deleted, or it makes no sense."""
@@ -180,14 +180,11 @@ class Restorer:
             return
         for t, row in zip(times, rows, strict=True):
             values = [
-                None if any(self._is_gone(span, t, row[0]) for span in self._erased[id]) else value
+                None if any(span.covers(t, row[0]) for span in self._erased[id]) else value
                 for id, value in zip(series, row[5], strict=True)
             ]
             if any(value is not None for value in values):
                 yield (*row[:5], values)
-
-    def _is_gone(self, span: Erased, t: int, seq: int) -> bool:
-        return span.first <= t < span.last and seq <= span.seq
 
 
 def _there(db: Connection, blocks: Blocks, source: int, first: int, last: int) -> set[int]:

@@ -19,7 +19,7 @@ from pilogger.errors import StoreBroken, StoreDamaged
 from pilogger.store import ballast
 from pilogger.store.blocks import Row
 from pilogger.store.damage import finish, first_number, wrecks
-from pilogger.store.inspector import count_lost
+from pilogger.store.eviction import record
 from pilogger.store.journal import Write
 from pilogger.store.pages import Values
 from pilogger.store.remains import BLOCK, Remains
@@ -221,7 +221,7 @@ class Salvage:
                 db.executemany("INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?)", sorted(spans))
         db.executemany("INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)", remains.set_aside)
         if progress.lost:
-            count_lost(db, progress.lost, 0)
+            record(db, "damaged", progress.lost, 0)
         _remember(db, wreck, progress)
         return progress
 
