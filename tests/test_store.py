@@ -204,7 +204,8 @@ def test_numbers_are_never_given_twice(tmp_path: Path) -> None:
     store.declare("air", {"temperature": "Cel"})
     store.append([air(temperature=value) for value in range(10)])
     lost = store.last
-    store.writer._stopped.set()  # the power goes: nothing more is committed
+    assert store.writer._committer
+    store.writer._committer._stopped.set()  # the power goes: nothing more is committed
     store.writer.connection.close()
     for file in tmp_path.glob("*-fresh-*"):
         file.write_bytes(b"\0" * 300)

@@ -28,7 +28,7 @@ from pilogger.store.connection import beside
 log = logging.getLogger("pilogger.store")
 
 Write = tuple[Any, ...]
-"""One idempotent write: its name in `pilogger.store.writer.WRITES`, then its parameters."""
+"""One idempotent write: its name in `pilogger.store.writes.WRITES`, then its parameters."""
 
 RUN = Path("/run/pilogger")  # RuntimeDirectory of systemd/pilogger.service
 MOST = 32 << 20  # bytes of memory for one file

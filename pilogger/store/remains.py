@@ -21,7 +21,7 @@ from pilogger.store.segment import Segment
 LATELY = 1_704_067_200_000_000  # 2024, in microseconds: a clock that nobody set is behind it
 EVERY = 64  # pages between two breaths
 STATES = ("unsynced", "synced", "estimated")
-SAMPLE, BLOCK = 6, 12  # columns
+SAMPLE, BLOCK, MESSAGE = 6, 12, 10  # columns
 OLD_SEGMENT = (0, 0, 0, "")  # what stores had no column for: anchor, drift, frequency, synced_by
 
 Id = int | None
@@ -68,8 +68,8 @@ class Header(NamedTuple):
 class Remains:
     """The store whose files lie in a folder, under the name that it had.
 
-    `look` must be exhausted first. Rows of `sample` and `block` stay where they are, in the
-    pages `full`, for `rows` and `blocks`.
+    `look` must be exhausted first. Samples, blocks and messages stay where they are, in the
+    pages `full`, for `rows`.
     """
 
     def __init__(self, store: Path) -> None:
@@ -83,6 +83,9 @@ class Remains:
         self.held: set[tuple[str, int, int, str]] = set()
         self.set_aside: set[tuple[str, int, str, str]] = set()
         self.erased: list[tuple[int, int, int, int]] = []
+        self.answered: set[tuple[str, str, int, str, int]] = set()
+        self.messages: list[Values] = []
+        """Messages that only the journal holds."""
         self.fresh: list[Values] = []
         """Samples that only the journal holds."""
         self.seen: set[int] = set()
@@ -148,7 +151,7 @@ class Remains:
         return self.pages.values(cell)
 
     def _take_row(self, id: int, row: Values) -> bool:
-        """Take in a row of a table; True if it is a sample or a block."""
+        """Take in a row of a table; True if it stays where it is."""
         match row:
             case [None, int(), int(), int(), None | int() | str(), str(data)] if data[:1] == "[":
                 self.newest = max(self.newest, id)
@@ -156,6 +159,8 @@ class Remains:
             case [None, int(), None | int(), int(), int(), _, _, int(), int(), int(), int(), *data]:
                 self._place(Header(id, *row[1:11]))
                 return not data or isinstance(data[0], bytes)
+            case [None, str(), str(), *rest] if len(rest) == MESSAGE - 3:
+                return True
             case [None, str(), int(), int(), str(state), *rest] if state in STATES:
                 if len(rest) in (0, 4):
                     self.segments[id] = Segment(id, *row[1:5], *(rest or OLD_SEGMENT))
@@ -199,6 +204,8 @@ class Remains:
                 self.held.add((row[0], row[1], row[2], row[3]))
             case [str(), int(), str(), str()]:
                 self.set_aside.add((row[0], row[1], row[2], row[3]))
+            case [str(), str(), int(), str(), int()]:
+                self.answered.add((row[0], row[1], row[2], row[3], row[4]))
             case [str(account), str(key), int(id)]:
                 self.buckets.setdefault(id, (account, key, key))
             case [int(bucket), str(), str(), str(), *rest, int(id)] if id not in self.sources:
@@ -207,7 +214,13 @@ class Remains:
     def replay(self) -> None:
         """Take in what the journal says; it is newer."""
         for write in self._journal:
-            self._replay(write)
+            match write:
+                case ("message", *row):
+                    self.messages.append(row)
+                case ("answered", *row):
+                    self.answered.add((row[0], row[1], row[2], row[3], row[4]))
+                case _:
+                    self._replay(write)
 
     def _replay(self, write: Write) -> None:
         match write:
@@ -255,15 +268,15 @@ class Remains:
                 self.segments[id] = Segment(id, boot, 0, offset, state, 0, 0, 0, "")
         self._places.clear()
 
-    # -- the readings --------------------------------------------------------------------
+    # -- readings and messages -----------------------------------------------------------
 
     def rows(self, number: int) -> Iterator[tuple[int, Values] | None]:
-        """Yield the samples and blocks of a page, with their rowid; None for what is damaged."""
+        """Yield the rows of a page, each with its rowid; None for what is damaged."""
         for cell in self.pages.cells(number, TABLE):
             row = self.pages.values(cell)
             if cell is None or row is None:
                 yield None
-            elif len(row) in (SAMPLE, BLOCK):
+            elif len(row) in (SAMPLE, BLOCK, MESSAGE):
                 yield cell.rowid, row
 
 

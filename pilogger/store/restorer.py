@@ -141,6 +141,23 @@ class Restorer:
             for seq, boot, values in zip(seqs, body.times, columns, strict=True)
         ]
 
+    @staticmethod
+    def message(row: Values) -> Values:
+        """Return a row of `message`, without its id, as it belongs into the store.
+
+        Raises:
+            StoreDamaged: it is not what was written.
+        """
+        try:
+            match row:
+                case [str(), str(), str(), *texts, int(), str(body)] if all(
+                    text is None or isinstance(text, str) for text in texts
+                ) and isinstance(json.loads(body), dict):
+                    return row
+        except ValueError:
+            pass
+        raise StoreDamaged("it is no message")
+
     # -- into the store ------------------------------------------------------------------
 
     def put(self, db: Connection, rows: Sequence[Row]) -> int:

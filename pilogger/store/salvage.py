@@ -22,8 +22,9 @@ from pilogger.store.damage import finish, first_number, wrecks
 from pilogger.store.eviction import record
 from pilogger.store.journal import Write
 from pilogger.store.pages import Values
-from pilogger.store.remains import BLOCK, Remains
+from pilogger.store.remains import BLOCK, MESSAGE, Remains
 from pilogger.store.restorer import Restorer
+from pilogger.store.writes import WRITES
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
@@ -41,7 +42,10 @@ FIRST_OWED = (
 
 
 class Progress(NamedTuple):
-    """How far a damaged store is saved: `floor` is above its numbers, `at` the next piece."""
+    """How far a damaged store is saved: `floor` is above its numbers, `at` the next piece.
+
+    A message counts as a reading.
+    """
 
     floor: int
     at: int = 0
@@ -188,10 +192,11 @@ class Salvage:
         for number in remains.full[at:]:
             piece.take(restorer, remains.rows(number))
             piece.at += 1
-            if len(piece.rows) >= ROWS or piece.blocks >= BLOCKS:
+            if len(piece.rows) + len(piece.messages) >= ROWS or piece.blocks >= BLOCKS:
                 yield piece
                 piece = _Piece(piece.at)
         piece.take(restorer, ((row[0], [None, *row[1:]]) for row in remains.fresh))
+        piece.take(restorer, ((0, [None, *row]) for row in remains.messages))
         yield piece
 
     def _put(self, wreck: Path, restorer: Restorer, piece: _Piece, generation: int) -> None:
@@ -199,6 +204,7 @@ class Salvage:
         with self._store.writer.alone() as db:
             self._check(generation)
             saved = before.saved + restorer.put(db, piece.rows)
+            saved += db.executemany(WRITES["message"], piece.messages).rowcount
             progress = Progress(before.floor, piece.at, saved, before.lost + piece.lost)
             _remember(db, wreck, progress)
         self._all[wreck] = progress
@@ -219,7 +225,8 @@ class Salvage:
                 spans = {span for span in remains.held if span[0] == name}
                 spans.add((name, seq + 1, last, "salvaged"))
                 db.executemany("INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?)", sorted(spans))
-        db.executemany("INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)", remains.set_aside)
+        db.executemany(WRITES["set_aside"], remains.set_aside)
+        db.executemany(WRITES["answered"], remains.answered)
         if progress.lost:
             record(db, "damaged", progress.lost, 0)
         _remember(db, wreck, progress)
@@ -242,11 +249,13 @@ class _Piece:
     def __init__(self, at: int) -> None:
         self.at = at
         self.rows: list[Row] = []
+        self.messages: list[Values] = []
         self.blocks = 0
         self.lost = 0
 
     def take(self, restorer: Restorer, found: Iterator[tuple[int, Values] | None]) -> None:
         """Take in what one page holds."""
+        before = len(self.messages)
         samples = readings = damaged = 0
         for item in found:
             if item is None:
@@ -256,6 +265,9 @@ class _Piece:
             is_block = len(row) == BLOCK
             self.blocks += is_block
             try:
+                if len(row) == MESSAGE:
+                    self.messages.append(restorer.message(row[1:]))
+                    continue
                 rows = restorer.rows(id, row)
             except StoreDamaged:
                 if is_block:
@@ -267,7 +279,8 @@ class _Piece:
             if not is_block:
                 samples += 1
                 readings += sum(value is not None for row in rows for value in row[5])
-        if samples or not self.blocks:  # as many as each of the others of that page had
+        messages = len(self.messages) > before
+        if samples or messages or not self.blocks:  # as many as the others of that page had
             self.lost += round(damaged * max(1, readings / samples)) if samples else damaged
 
 

@@ -1,9 +1,6 @@
 """The one hand that writes a store: journal first, then commits in groups.
 
-Every change is a *write*: the name of one of the statements below and its parameters.
-All are idempotent, so replaying a journal that was partly committed changes nothing, and
-none turns back what only moves forward, so a journal that a power cut brought back from the
-past does no harm.
+Every change is a *write*: the name of one of the statements of `writes.py`, and its parameters.
 """
 
 from __future__ import annotations
@@ -16,80 +13,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import groupby
+from math import inf
 from operator import itemgetter
 from pathlib import Path
 
 from pilogger.errors import StoreBroken
 from pilogger.pulse import Pulse
 from pilogger.store import ballast, damage
+from pilogger.store.committer import Committer
 from pilogger.store.connection import Lock, identity, open_writer
 from pilogger.store.journal import Journal, Write
+from pilogger.store.writes import REPLAY, WRITES
 
 log = logging.getLogger("pilogger.store")
 
-WRITES = {
-    "sample": "INSERT OR IGNORE INTO sample VALUES (?, ?, ?, ?, ?, ?)",
-    "series": "INSERT OR IGNORE INTO series (id, bucket, key, unit, uid) VALUES (?, ?, ?, ?, ?)",
-    "unit": "UPDATE series SET unit = ?2 WHERE id = ?1",
-    "latest": "UPDATE series SET latest = 1 WHERE id = ?",
-    "describe": "UPDATE series SET name = ?2, tags = ?3, attributes = ?4 WHERE id = ?1",
-    "gone": "UPDATE series SET gone = 1 WHERE id = ?",
-    "erase": "INSERT OR IGNORE INTO erased VALUES (?, ?, ?, ?)",
-    "source": "INSERT OR IGNORE INTO source (id, bucket, sensor, channels, units, series, stamped)"
-    " VALUES (?, ?, ?, ?, ?, ?, 0)",
-    "stamped": "UPDATE source SET stamped = 1 WHERE id = ?",
-    "bucket": "INSERT INTO bucket VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (id) DO UPDATE SET name = excluded.name",
-    # More may become known of a segment, never less.
-    "clock": "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
-    ' SET "offset" = excluded."offset", state = excluded.state, anchor = excluded.anchor,'
-    " drift = excluded.drift, synced_by = excluded.synced_by"
-    " WHERE segment.state = 'unsynced' OR segment.drift IS NULL AND excluded.drift IS NOT NULL",
-    # A segment that moved takes its blocks along; their rollups are stale, before and after.
-    "place": """UPDATE block SET (start, "end") = (
-        SELECT "offset" + boot_start + (boot_start - anchor) * ifnull(drift, 0) / 1000000000,
-            "offset" + boot_end + (boot_end - anchor) * ifnull(drift, 0) / 1000000000
-        FROM segment WHERE id = ?1) WHERE segment = ?1""",
-    "reach": """UPDATE source SET (newest, span) = (
-        SELECT max("end"), max("end" - start) FROM block WHERE source = source.id)
-        WHERE id IN (SELECT source FROM block WHERE segment = ?1)""",
-    "unroll": """INSERT OR IGNORE INTO stale
-        SELECT DISTINCT item.value, start / 900000000 * 900 - 900, "end" / 900000000 * 900 + 1800
-        FROM block JOIN source ON source.id = block.source, json_each(source.series) AS item
-        WHERE segment = ?1""",
-    "destination": "INSERT INTO destination VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
-    " SET seq = excluded.seq, sent = excluded.sent, refused = excluded.refused"
-    " WHERE excluded.seq >= destination.seq",
-    "set_aside": "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
-    # The same for spans: they grow while the cursor passes over them, then they only shrink.
-    "held": "INSERT OR REPLACE INTO held SELECT d.name, ?2, ?3, 'clock' FROM destination AS d"
-    " WHERE d.name = ?1 AND d.seq < ?3",
-    "reserve": "INSERT INTO meta VALUES ('next_seq', ?) ON CONFLICT (key) DO UPDATE"
-    " SET value = max(value, excluded.value)",
-    "owed": "INSERT OR IGNORE INTO held SELECT ?1, ?2, ?3, ?4"
-    " WHERE NOT EXISTS (SELECT 1 FROM destination WHERE name = ?1)",
-    "sent": "DELETE FROM held WHERE destination = ?1 AND first = ?2 AND last <= ?3",
-    "sent_to": "UPDATE OR REPLACE held SET first = ?3 + 1 WHERE destination = ?1 AND first = ?2",
-    "again": "INSERT OR IGNORE INTO held VALUES (?, ?, ?, 'replay')",
-    "untimed": "INSERT OR IGNORE INTO held VALUES (?, ?, ?, 'clock')",
-    "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-    "message": "INSERT OR IGNORE INTO message (account, message_id, type, user_id, anonymous_id,"
-    " event, timestamp, received, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "answered": "INSERT OR IGNORE INTO answered VALUES (?, ?, ?, ?, ?)",
-    "forget_answered": "DELETE FROM answered WHERE at < ?",
-}
-
-REPLAY = WRITES | {
-    # What became history since must not come back as fresh.
-    "sample": "INSERT OR IGNORE INTO sample SELECT ?1, ?2, ?3, ?4, ?5, ?6"
-    " WHERE ?1 > (SELECT sealed FROM source WHERE id = ?2)",
-}
-"""The same, for a journal that may be older than the store."""
-
 IDLE_WINDOW_S = 10.0  # for what no caller waits for, when every append is committed at once
-TICK_S = 1.0
-BREATH_S = 0.01  # between two pieces of work, for whoever waits for the processor
-RETRY_S = 1.0
 
 
 class Writer:
@@ -115,8 +53,7 @@ class Writer:
         self._waiting: list[Write] = []
         self._since = 0.0
         self._closed = False
-        self._stopped = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._committer: Committer | None = None
         self.generation = 0
         """Goes up when a damaged file gave way to a new one."""
         self.recollect: Callable[[], Sequence[Write]] = tuple
@@ -328,47 +265,21 @@ class Writer:
                 execute("ROLLBACK")
             raise
 
+    # -- from the start to the end -------------------------------------------------------
+
     def start(self, tick: Callable[[], bool]) -> None:
-        """Commit in the background once per durability window; call `tick` every second.
+        """Commit in the background; see `Committer`."""
+        self._committer = Committer(self, tick)
+        self._committer.start()
 
-        While it answers that more is to do, it is called again soon.
-        """
-        self._thread = threading.Thread(target=self._run, args=(tick,), name="store", daemon=True)
-        self._thread.start()
+    def due(self) -> float:
+        """Tell when what waits is to be committed, in monotonic seconds; never, if nothing does."""
+        if not self._waiting:
+            return inf
+        window = 0.0 if self._journal.is_long else self.durability or IDLE_WINDOW_S
+        return self._since + window
 
-    def _run(self, tick: Callable[[], bool]) -> None:
-        """Go on, whatever happens: without this thread nothing would reach the disk."""
-        retry_at = 0.0
-        more = False
-        while True:
-            window = 0.0 if self._journal.is_long else self.durability or IDLE_WINDOW_S
-            due = max(retry_at, self._since + window)
-            left = due - time.monotonic() if self._waiting else TICK_S
-            pause = BREATH_S if more else min(TICK_S, max(left, BREATH_S))
-            self.pulse.beat(pause)
-            if self._stopped.wait(pause):
-                self.pulse.end()
-                return
-            self.pulse.beat()
-            was = self.trouble
-            more = False
-            if self._waiting and time.monotonic() >= due:
-                retry_at = time.monotonic() + RETRY_S
-                with suppress(StoreBroken):  # told below; to make room is for `tick`
-                    self.flush()
-            try:
-                self._look_for_the_file()
-                more = tick()
-            except StoreBroken:
-                pass  # told below
-            except Exception:
-                log.exception("the store's keeper met a bug, and goes on")
-            if self.trouble and not was:
-                log.error("%s; keeping everything and trying again", self.trouble)
-            elif was and not self.trouble:
-                log.warning("the store can be written again")
-
-    def _look_for_the_file(self) -> None:
+    def look_for_the_file(self) -> None:
         """See whether the open file is still the one that its name leads to."""
         try:
             found = self.path.stat()
@@ -402,9 +313,8 @@ class Writer:
             self.flush()
             clean = True
         finally:
-            self._stopped.set()
-            if self._thread:
-                self._thread.join()
+            if self._committer:
+                self._committer.stop()
             with self._commit:
                 self.connection.close()
             self._journal.close(remove=clean)
