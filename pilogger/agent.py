@@ -20,6 +20,7 @@ from pilogger import __version__
 from pilogger.channel import units
 from pilogger.clock import Clock, SystemClock
 from pilogger.config import Settings
+from pilogger.control import ControlServer
 from pilogger.errors import PiloggerError, StoreBroken, StoreError
 from pilogger.httpdate import DateAsker
 from pilogger.kernel import StepWatcher
@@ -88,6 +89,7 @@ class Agent:
         self.store.keeper.limit(_bounds(self.settings))
         self.scheduler.start()
         self._status = StatusServer(self.store.path, self.state)
+        self._control = ControlServer(self.store)
         self._steps.start()
         if self._date:
             self._date.start()
@@ -164,6 +166,7 @@ class Agent:
         until = monotonic() + 0.5
         for uploader in uploaders:
             uploader.stop(max(0.0, until - monotonic()))
+        self._control.close()
         self._status.close()
         self._steps.stop()
         if self._date:

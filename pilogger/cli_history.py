@@ -235,14 +235,13 @@ def _progress(db: Any, found: Sequence[Info]) -> Iterator[Callable[[Info, int], 
 def import_(file: Path, config: Path | None, store: Path | None, zone: str) -> None:
     """Take in readings from a FILE: CSV, an export, or ISStreamer's missed events.
 
-    Stop the logger first. What is there already is left out, so this may be done again.
+    The logger may run, or not. What is there already is left out, so this may be done again.
     """
-    from pilogger.clock import SystemClock
+    from pilogger.control import hands
     from pilogger.intake import take
-    from pilogger.store import Store
 
-    with closing(Store.open(_store(config, store), SystemClock())) as opened:
-        result = take(opened, file, zone_of(zone))
+    with hands(_store(config, store)) as own:
+        result = take(own, file, zone_of(zone))
     for reason in result.reasons:
         click.echo(reason, err=True)
     click.echo(
@@ -288,24 +287,20 @@ def replay(
     end: str | None,
     zone: str,
 ) -> None:
-    """Send readings to DESTINATION once more, from --start to --end: after its next start.
+    """Send readings to DESTINATION once more, from --start to --end.
 
-    Stop the logger first. What arrived among these readings goes with them; a receiver that
-    keeps one point for a series and epoch is not disturbed.
+    The logger may run, or not; then they go after its next start. What arrived among these
+    readings goes with them; a receiver that keeps one point for a series and epoch is not
+    disturbed.
     """
-    from pilogger.clock import SystemClock
-    from pilogger.store import Store
+    from pilogger.control import hands
     from pilogger.store.blocks import MICRO, clamp
 
     where = zone_of(zone)
     first = -EVER if start is None else moment(start, where)
     last = EVER if end is None else moment(end, where)
-    with closing(Store.open(_store(config, store), SystemClock())) as opened:
-        names = opened.destinations()
-        if destination not in names:
-            known = ", ".join(names) or "none"
-            raise PiloggerError(f"this store has sent nothing to {destination}; known: {known}")
-        count = opened.outbox(destination).send_again(clamp(first // MICRO), clamp(last // MICRO))
+    with hands(_store(config, store)) as own:
+        count = own.replay(destination, clamp(first // MICRO), clamp(last // MICRO))
     click.echo(f"{plural(count, 'reading')} will be sent to {destination} again")
 
 

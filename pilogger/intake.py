@@ -14,22 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pilogger import epoch, periods
+from pilogger.control import Given, Hands
 from pilogger.errors import BadValue, PiloggerError
 from pilogger.protocols.initialstate import decode_events
-from pilogger.sample import Sample, Value, check_text
-from pilogger.store import Store
+from pilogger.sample import Value, check_text
 
 AT_ONCE = 1000  # readings
 NAMED = 20  # bad lines that are kept to be told
-
-
-class Given(NamedTuple):
-    """One reading of a file; `epoch` is exact number text, `unit` a UCUM code."""
-
-    series: str
-    epoch: str
-    value: Value
-    unit: str = "1"
 
 
 class Result(NamedTuple):
@@ -45,14 +36,14 @@ Lines = Iterator[tuple[int, Given | BadValue]]
 """The numbers of lines, and what they give."""
 
 
-def take(store: Store, path: Path, zone: tzinfo = UTC) -> Result:
-    """Store the readings of a file; epochs are kept as they are given.
+def take(hands: Hands, path: Path, zone: tzinfo = UTC) -> Result:
+    """Hand over the readings of a file; epochs are kept as they are given.
 
     Times without an offset are of `zone`.
 
     Raises:
         PiloggerError: the file cannot be read, or is of no known form.
-        StoreError: the store takes nothing.
+            Or the store takes nothing.
     """
     new = known = refused = 0
     reasons: list[str] = []
@@ -67,22 +58,17 @@ def take(store: Store, path: Path, zone: tzinfo = UTC) -> Result:
                     if len(reasons) < NAMED:
                         reasons.append(f"{path}:{number}: {item}")
                 if len(found) >= AT_ONCE:
-                    new, known, found = _keep(store, found, new, known)
-            new, known, found = _keep(store, found, new, known)
+                    new, known, found = _keep(hands, found, new, known)
+            new, known, found = _keep(hands, found, new, known)
     except (OSError, UnicodeDecodeError) as error:
         raise PiloggerError(f"{path} cannot be read: {error}") from error
-    store.flush()
     return Result(new, known, refused, reasons)
 
 
 def _keep(
-    store: Store, found: Sequence[Given], new: int, known: int
+    hands: Hands, found: Sequence[Given], new: int, known: int
 ) -> tuple[int, int, list[Given]]:
-    for series, unit in {given.series: given.unit for given in found}.items():
-        store.declare(series, {"": unit})
-    now = store.clock.boot()
-    samples = [Sample(given.series, {"": given.value}, now, given.epoch) for given in found]
-    stored = store.append(samples, once=True)
+    stored = hands.take(found) if found else 0
     return new + stored, known + len(found) - stored, []
 
 

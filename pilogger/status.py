@@ -8,90 +8,49 @@ agent answers, the tables tell what is waiting, and what the last one said at it
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shutil
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from pilogger import series
-from pilogger.errors import StoreBroken
-from pilogger.store import beside, count_pending, evicted, open_reader, salvaged, size
-
-log = logging.getLogger("pilogger.status")
+from pilogger.doors import Door, knock
+from pilogger.store import count_pending, evicted, open_reader, salvaged, size
 
 State = dict[str, Any]
 """What `pilogger status --json` prints; described in docs/architecture.md."""
 
-ASK_S = 5.0
-PAUSE_S = 0.2
+NAME = "status"
 LAST_WORDS = "status"
 MOST_REASONS = 10
 
 
 class StatusServer:
-    """Answers everyone who connects with one JSON object, then hangs up.
-
-    A logger does not need it: where there can be no socket, that is logged, and it goes on.
-    """
+    """Answers everyone who connects with one JSON object, then hangs up."""
 
     def __init__(self, store: Path, describe: Callable[[], State]) -> None:
-        self._path = beside(store, "status")
         self._describe = describe
-        self._stopped = threading.Event()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._thread = threading.Thread(target=self._answer, name="status", daemon=True)
-        try:
-            self._path.unlink(missing_ok=True)  # of a killed process: the store's lock is ours
-            with _short(self._path) as address:
-                self._socket.bind(address)
-            self._path.chmod(0o666)
-        except (OSError, StoreBroken) as error:
-            log.warning("`pilogger status` cannot ask this logger: %s: %s", self._path, error)
-            self._socket.close()
-            return
-        self._socket.listen()
-        self._thread.start()
+        self._door = Door(store, NAME, 0o666, self._tell)
 
-    def _answer(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                caller, _ = self._socket.accept()
-            except OSError:  # closed, or the process has too many files open for a while
-                self._stopped.wait(PAUSE_S)
-                continue
-            with caller:
-                try:
-                    caller.settimeout(ASK_S)
-                    caller.sendall(json.dumps(self._describe()).encode())
-                except OSError:
-                    pass  # the caller went away
-                except Exception:
-                    log.exception("the status could not be told")
+    def _tell(self, caller: socket.socket) -> None:
+        caller.sendall(json.dumps(self._describe()).encode())
 
     def close(self) -> None:
         """Stop answering."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
-            with closing(self._socket), suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._thread.join(ASK_S)
+        self._door.close()
 
 
 def ask(store: Path) -> State | None:
-    """Ask the agent that writes this store; None if nobody answers."""
+    """Ask the agent that writes this store; None if nobody answers.
+
+    Raises:
+        StoreBroken: there is no such folder.
+    """
     try:
-        with socket.socket(socket.AF_UNIX) as caller, _short(beside(store, "status")) as address:
-            caller.settimeout(ASK_S)
-            caller.connect(address)
-            with caller.makefile("rb") as answer:
-                state: State = json.load(answer)
+        with knock(store, NAME) as caller, caller.makefile("rb") as answer:
+            state: State = json.load(answer)
     except (OSError, ValueError):
         return None
     return state
@@ -162,16 +121,3 @@ def find(store: Path) -> State:
     """
     store = store.resolve()
     return ask(store) or read(store)
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """Give a path that fits a socket address, which holds 107 bytes."""
-    try:
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise StoreBroken(f"{path.parent} cannot be opened: {error.strerror}") from error
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
