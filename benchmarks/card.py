@@ -52,7 +52,7 @@ class Card:
         if second % EXPIRE_S == 0:
             self.sync()
         elif second % COMMIT_S == 0:
-            touched = max((file.stat().st_mtime_ns for file in self.folder.iterdir()), default=0)
+            touched = max((file.lstat().st_mtime_ns for file in self.folder.iterdir()), default=0)
             if touched != self._touched:
                 self._touched = touched
                 os.utime(self.folder)  # so that there is a reason to commit, without data
