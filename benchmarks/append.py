@@ -73,7 +73,7 @@ def bare(path: Path, length: int, like: Path) -> Took:
         def insert() -> None:
             for window in windows:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?)", window)
+                connection.executemany("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?)", window)
                 connection.execute("COMMIT")
 
         return timed(insert)

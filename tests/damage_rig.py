@@ -208,7 +208,7 @@ def places(path: Path) -> Iterator[tuple[int, list[Harm]]]:
         page = pages.page(number)
         for cell in pages.cells(number, TABLE) if number not in free else ():
             row = pages.values(cell)
-            if cell is None or row is None or len(row) not in (6, 12):
+            if cell is None or row is None or len(row) not in (7, 12):
                 continue
             at = (number - 1) * pages.size + page.index(cell.local)
             spans = [Harm(at - 12, at + len(cell.local) + 4)]

@@ -25,6 +25,7 @@ from damage_rig import (
 
 from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
+from pilogger.series import History, find
 from pilogger.store import Store, open_reader
 from pilogger.store.blocks import GENERATION
 from pilogger.store.sealer import FULL
@@ -262,21 +263,32 @@ def test_a_damaged_block_goes_and_is_counted_once(
     live.close()
 
 
-def test_a_garbled_fresh_row_goes_and_is_counted_once(live: Store) -> None:
-    """It makes no sense as values: whoever stumbles over it says so, and then it is gone."""
-    everything_before = everything(live)
+@pytest.mark.parametrize(
+    "change",
+    ["data = '[21.5,'", "data = '[21.5,41]'", "boot = boot + 1", "epoch = 5", "source = 2"],
+)
+def test_a_fresh_row_that_is_not_what_was_written_is_no_reading(live: Store, change: str) -> None:
+    """Nobody is given it, though it may make sense; it goes, and is counted once."""
+    before = everything(live)
     connection = live.writer.connection
     (seq,) = connection.execute("SELECT min(seq) FROM sample WHERE source = 1").fetchone()
-    connection.execute("UPDATE sample SET data = '[21.5,' WHERE seq = ?", [seq])
-    outbox = live.outbox("other", start="now")
-    live.writer.connection.execute("UPDATE destination SET seq = ? WHERE name = 'other'", [seq - 1])
-    live.forget(outbox)
-    live.writer.doubted = True
+    outbox = live.outbox("other")
+    connection.execute(f"UPDATE sample SET {change} WHERE seq = ?", [seq])
+    skipped = everything(live)
+    with closing(open_reader(live.path)) as db:
+        (info,) = find(db, keys=["air.humidity"])
+        asked = {seq for _, seq, _ in History(db).read(info.id, 0, 10**19)}
     live.inspect()
-    left = everything(live)
+    live.inspect()
+    live.forget(outbox)
+    sent = of(drain(live, "other"))
 
-    assert lost(live) == (2, 0)
-    assert everything_before - left == {one for one in everything_before if one[1] == seq}
+    assert before - skipped == {one for one in before if one[1] == seq}
+    assert skipped <= before
+    assert seq not in asked
+    assert asked
+    assert sent == everything(live) == skipped
+    assert lost(live)[0] == (1 if change == "source = 2" else 2)
     live.close()
 
 

@@ -18,7 +18,7 @@ from pilogger import epoch
 from pilogger.sample import Value, series_key
 from pilogger.store.blocks import Blocks
 from pilogger.store.connection import snapshot
-from pilogger.store.schema import WALL
+from pilogger.store.schema import SOUND, WALL
 
 SAMPLES = 20_000
 POINTS = 500
@@ -122,7 +122,7 @@ JOIN segment ON segment.id = sample.segment
 """
 
 NEWEST = f"""{FRESH}
-WHERE sample.seq > :since AND {MINE}
+WHERE sample.seq > :since AND {MINE} AND {SOUND}
 ORDER BY sample.seq DESC LIMIT :limit
 """
 
@@ -130,7 +130,7 @@ LAST_FRESH = f"""{FRESH}
 WHERE sample.seq IN (
     SELECT max(seq) FROM sample
     WHERE source IN (SELECT value FROM json_each(?)) GROUP BY source
-)
+) AND {SOUND}
 """
 
 SEALED = f"SELECT id, samples FROM block WHERE last > :since AND {MINE} ORDER BY last DESC"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pilogger.sample import Value
 from pilogger.store.blocks import Blocks, Row
 from pilogger.store.connection import snapshot
+from pilogger.store.schema import SAMPLE, SOUND
 
 WINDOW = 8192  # numbers that are looked at together
 
@@ -39,7 +40,8 @@ class Arrivals:
         """Return the first `limit` samples after number `seq`, up to `newest`."""
         with snapshot(self._db):
             fresh = self._db.execute(
-                "SELECT * FROM sample WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                f"SELECT {SAMPLE} FROM sample"
+                f" WHERE seq > ? AND seq <= ? AND {SOUND} ORDER BY seq LIMIT ?",
                 (seq, newest, limit),
             ).fetchall()
             rows: list[Row] = [(*row[:5], json.loads(row[5])) for row in fresh]

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from pilogger.errors import StoreBroken, StoreLocked
-from pilogger.store.schema import migrate
+from pilogger.store.schema import know_crc, migrate
 
 LARGEST_LOG = 4_194_304  # bytes that the write-ahead log keeps once it is empty
 PAGE = 1024  # bytes; a commit of a few samples writes pages of this size to the card
@@ -130,6 +130,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         )
         try:
             connection.execute(SMALL_CACHE)
+            know_crc(connection)
             connection.execute("SELECT 1 FROM meta LIMIT 1")
         except sqlite3.Error as error:
             connection.close()

@@ -17,7 +17,7 @@ from pilogger import epoch
 from pilogger.store import rollups, thinned
 from pilogger.store.blocks import MICRO, Blocks, Row
 from pilogger.store.rollups import DAY, QUARTER
-from pilogger.store.schema import WALL
+from pilogger.store.schema import SAMPLE, SOUND, WALL
 from pilogger.store.segment import Segment
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ MICROS = 1_000_000
 RIGHT = "segment.state = 'synced' AND (segment.drift IS NOT NULL OR segment.boot_id <> ?2)"
 """What is known of such a segment's time is final; ?2 is the present boot."""
 
+OLDEST = f"SELECT {SAMPLE} FROM sample WHERE {SOUND} ORDER BY seq LIMIT ?"
 COLUMNS = 'block.id, source, segment, block.first, block.last, start, "end", readings'
 
 
@@ -90,7 +91,7 @@ class Eviction:
 
     def oldest_rows(self) -> bool:
         """Take out the fresh rows that came first; False if there are none."""
-        found = self._db.execute("SELECT * FROM sample ORDER BY seq LIMIT ?", [ROWS]).fetchall()
+        found = self._db.execute(OLDEST, [ROWS]).fetchall()
         self._drop_rows(found)
         return self._done(found)
 
@@ -164,8 +165,8 @@ class Eviction:
     def aged_rows(self, cutoff: int, boot_id: str) -> bool:
         """Take out the fresh rows at the head of the log that are older than `cutoff`."""
         rows = self._db.execute(
-            f"SELECT sample.*, {WALL}, {RIGHT} FROM sample"
-            " JOIN segment ON segment.id = sample.segment ORDER BY seq LIMIT ?1",
+            f"SELECT {SAMPLE}, {WALL}, {RIGHT} FROM sample"
+            f" JOIN segment ON segment.id = sample.segment WHERE {SOUND} ORDER BY seq LIMIT ?1",
             (ROWS, boot_id),
         )
         found: list[Any] = []

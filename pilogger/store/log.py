@@ -278,6 +278,7 @@ class Store:
         """
         with self.writer.reading(self.writer.generation):
             self._follow()
+            self.writer.doubted = True
             while self.inspector.step():
                 pass
 

@@ -277,11 +277,17 @@ JOIN json_each(message.body,
     END) AS item;
 """
 
+CHECKSUM = """
+ALTER TABLE sample ADD COLUMN crc INTEGER;
+UPDATE sample SET crc = crc(seq, source, segment, boot, CAST(epoch AS BLOB), CAST(data AS BLOB));
+"""
+
 MIGRATIONS = {
     "m001_tables": TABLES,
     "m002_views": VIEWS,
     "m003_drift": DRIFT,
     "m004_history": HISTORY + ROLLUPS,
     "m005_hub": HUB,
+    "m006_checksum": CHECKSUM,
 }
 """Applied in order, each in its own transaction."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 from pilogger import epoch
 from pilogger.sample import Value
 from pilogger.store.blocks import ENDLESS, MICRO, Blocks, clamp
-from pilogger.store.schema import WALL
+from pilogger.store.schema import SOUND, WALL
 from pilogger.store.segment import Segment
 
 Moment = tuple[int, int, Value]
@@ -19,12 +19,13 @@ Moment = tuple[int, int, Value]
 
 BLOCKS = 16  # that are opened for one piece
 
-GIVEN = "SELECT seq, epoch, data FROM sample WHERE source = ? AND epoch BETWEEN ? AND ?"
-TEXTS = "SELECT seq, epoch, data FROM sample WHERE source = ? AND epoch >= ''"
+OWN = "SELECT seq, epoch, data FROM sample WHERE source = ?"
+GIVEN = f"{OWN} AND epoch BETWEEN ? AND ? AND {SOUND}"
+TEXTS = f"{OWN} AND epoch >= '' AND {SOUND}"
 STAMPED = f"""
 SELECT seq, ({WALL}) * {MICRO}, data
 FROM sample JOIN segment ON segment.id = sample.segment
-WHERE source = ? AND epoch IS NULL AND {WALL} BETWEEN ? AND ?
+WHERE source = ? AND epoch IS NULL AND {WALL} BETWEEN ? AND ? AND {SOUND}
 """
 
 

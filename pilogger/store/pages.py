@@ -19,7 +19,7 @@ from pilogger.store.wal import Wal
 TABLE, INDEX, INNER_INDEX, INNER_TABLE = 13, 10, 2, 5
 LEAF_HEAD, INNER_HEAD = 8, 12  # bytes
 USUAL = (1024, 4096)  # bytes of a page
-ALIKE = 0.8  # as many trees as with the best size: that of half the bytes finds few
+FRONT = 1 << 20  # bytes of a file that tell which size it is
 WIDTHS = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # bytes of the numbers that a record holds, by its types
 FLOAT, ZERO, ONE, BLOB = 7, 8, 9, 12
 SHORTEST = 6  # bytes that a row takes of a page, with its place in the head
@@ -54,18 +54,24 @@ class Pages:
         os.close(self._fd)
 
     def _page_size(self) -> int:
-        """Take the head's word for it, unless another size makes more sense of the file."""
-        head = self._bytes(0, 100)
-        said = int.from_bytes(head[16:18], "big")
-        sizes = {said, self.wal.page_size, *USUAL}
-        trees = {size: self._trees(size) for size in sizes if size in (512 << n for n in range(7))}
-        return min(size for size, found in trees.items() if found >= ALIKE * max(trees.values()))
+        """Take its log's word for it, or its head's, if that is right about how many there are.
 
-    def _trees(self, size: int) -> float:
-        """Tell the share of pages that belong to a tree, if they had this size."""
-        firsts = [first for n in range(1, 256) if (first := self._bytes(n * size, 1))]
-        kinds = [bytes([kind]) for kind in (TABLE, INDEX, INNER_INDEX, INNER_TABLE)]
-        return sum(first in kinds for first in firsts) / max(1, len(firsts))
+        Else it is the size that makes the most sense of the file.
+        """
+        if self.wal.pages:
+            return self.wal.page_size
+        head = self._bytes(0, 100)
+        said, count = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+        if said in USUAL and said * count == os.fstat(self._fd).st_size:
+            return said
+        sizes = {said, *USUAL} & {512 << n for n in range(7)}
+        return max(sorted(sizes), key=self._rows)
+
+    def _rows(self, size: int) -> int:
+        """Count what the front of the file has in rows, if its pages had this size."""
+        self.size = size
+        cells = (cell for n in range(2, FRONT // size) for cell in self.cells(n, TABLE))
+        return sum(self.values(cell) is not None for cell in cells)
 
     def _bytes(self, at: int, length: int) -> bytes:
         with suppress(OSError):  # a bad sector

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pilogger.store.connection import beside
 from pilogger.store.journal import Write, whole_lines
 from pilogger.store.pages import INDEX, INNER_INDEX, TABLE, Cell, Pages, Values, values
+from pilogger.store.schema import is_sound
 from pilogger.store.segment import Segment
 
 LATELY = 1_704_067_200_000_000  # 2024, in microseconds: a clock that nobody set is behind it
@@ -153,9 +154,10 @@ class Remains:
     def _take_row(self, id: int, row: Values) -> bool:
         """Take in a row of a table; True if it stays where it is."""
         match row:
-            case [None, int(), int(), int(), None | int() | str(), str(data)] if data[:1] == "[":
-                self.newest = max(self.newest, id)
-                return True
+            case [None, int(), int(), int(), None | int() | str(), str(data), *rest]:
+                if data[:1] == "[" and len(rest) <= 1:
+                    self.newest = max(self.newest, id)
+                    return True
             case [None, int(), None | int(), int(), int(), _, _, int(), int(), int(), int(), *data]:
                 self._place(Header(id, *row[1:11]))
                 return not data or isinstance(data[0], bytes)
@@ -276,6 +278,8 @@ class Remains:
             row = self.pages.values(cell)
             if cell is None or row is None:
                 yield None
+            elif len(row) == SAMPLE + 1:
+                yield (cell.rowid, row[:SAMPLE]) if is_sound(cell.rowid, *row[1:]) else None
             elif len(row) in (SAMPLE, BLOCK, MESSAGE):
                 yield cell.rowid, row
 

@@ -23,15 +23,17 @@
 
 A row of `sample` has its values as a JSON array in the order of its source's channels;
 an absent channel is null. `epoch` holds an override (see `pilogger.epoch`); where it is
-null, the time is `WALL`, in microseconds; see `pilogger.store.segments`. The rows of a source
-become blocks in the order of their `seq`; up to `source.sealed` all did. `source.newest` is the
-latest wall time in its blocks and `span` the longest time that one of them holds, both in
-microseconds; `stamped` is 1 if some of its samples have no override.
+null, the time is `WALL`, in microseconds; see `pilogger.store.segments`. `crc` tells whether it
+is what was written (`SOUND`). The rows of a source become blocks in the order of their `seq`; up
+to `source.sealed` all did. `source.newest` is the latest wall time in its blocks and `span` the
+longest time that one of them holds, both in microseconds; `stamped` is 1 if some of its samples
+have no override.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from zlib import crc32
 
 from pilogger.errors import StoreNewer
 from pilogger.store.migrations import MIGRATIONS
@@ -42,8 +44,32 @@ WALL = (
 )
 """The wall time of a sample in microseconds, in SQL."""
 
+SAMPLE = "sample.seq, sample.source, sample.segment, sample.boot, sample.epoch, sample.data"
+"""What is read of a sample."""
+
+SOUND = (
+    "sample.crc = crc(sample.seq, sample.source, sample.segment, sample.boot,"
+    " CAST(sample.epoch AS BLOB), CAST(sample.data AS BLOB))"
+)
+"""Whether it is what was written. The last of all conditions, as it takes a microsecond."""
+
 VERSION = len(MIGRATIONS)
 """What this pilogger writes; a store carries its own in `user_version`."""
+
+
+def know_crc(connection: sqlite3.Connection) -> None:
+    """Let a connection compute the checksum of a sample: 15 bits, which take 2 bytes of its row."""
+    connection.create_function("crc", 6, _crc, deterministic=True)
+
+
+def _crc(*values: object) -> int:
+    return crc32(repr(values).encode()) & 0x7FFF
+
+
+def is_sound(*row: object) -> bool:
+    """Whether a row of `sample`, taken from wherever it lay, is what was written."""
+    *head, given, data, crc = row
+    return crc == _crc(*head, given if given is None else str(given).encode(), str(data).encode())
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -52,6 +78,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     Raises:
         StoreNewer: the file was written by a newer pilogger; it is left alone.
     """
+    know_crc(connection)
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > VERSION:
         raise StoreNewer(

@@ -21,6 +21,7 @@ from pilogger.store.blocks import GENERATION, Blocks, Row
 from pilogger.store.connection import open_reader
 from pilogger.store.eraser import Eraser
 from pilogger.store.journal import Write
+from pilogger.store.schema import SAMPLE, SOUND
 from pilogger.store.segments import Standing
 from pilogger.store.writer import Writer
 
@@ -117,7 +118,8 @@ class Sealer:
     def _seal(self, sources: Sequence[int]) -> None:
         marks = ", ".join("?" * len(sources))
         rows = self._reader.execute(
-            f"SELECT * FROM sample WHERE source IN ({marks}) ORDER BY seq LIMIT ?",
+            f"SELECT {SAMPLE} FROM sample WHERE source IN ({marks}) AND {SOUND}"
+            " ORDER BY seq LIMIT ?",
             (*sources, FULL * len(sources)),
         ).fetchall()
         ready = {

@@ -7,8 +7,10 @@ no harm.
 
 from __future__ import annotations
 
+CHECK = "crc(?1, ?2, ?3, ?4, CAST(?5 AS BLOB), CAST(?6 AS BLOB))"
+
 WRITES = {
-    "sample": "INSERT OR IGNORE INTO sample VALUES (?, ?, ?, ?, ?, ?)",
+    "sample": f"INSERT OR IGNORE INTO sample VALUES (?1, ?2, ?3, ?4, ?5, ?6, {CHECK})",
     "series": "INSERT OR IGNORE INTO series (id, bucket, key, unit, uid) VALUES (?, ?, ?, ?, ?)",
     "unit": "UPDATE series SET unit = ?2 WHERE id = ?1",
     "latest": "UPDATE series SET latest = 1 WHERE id = ?",
@@ -61,7 +63,7 @@ WRITES = {
 
 REPLAY = WRITES | {
     # What became history since must not come back as fresh.
-    "sample": "INSERT OR IGNORE INTO sample SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+    "sample": f"INSERT OR IGNORE INTO sample SELECT ?1, ?2, ?3, ?4, ?5, ?6, {CHECK}"
     " WHERE ?1 > (SELECT sealed FROM source WHERE id = ?2)",
 }
 """The same, for a journal that may be older than the store."""

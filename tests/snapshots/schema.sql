@@ -111,7 +111,7 @@ CREATE TABLE sample (
     boot INTEGER NOT NULL,      -- microseconds of CLOCK_BOOTTIME, right after the read
     epoch,                      -- override: whole nanoseconds, else the number's text
     data TEXT NOT NULL          -- JSON array of values
-);
+, crc INTEGER);
 CREATE TABLE segment (
     id INTEGER PRIMARY KEY,
     boot_id TEXT NOT NULL,
