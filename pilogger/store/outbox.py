@@ -9,22 +9,28 @@ go; and what the destination is *owed*, like readings that were salvaged.
 
 from __future__ import annotations
 
-import json
 import threading
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from operator import itemgetter
-from sqlite3 import Connection
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from pilogger import epoch
-from pilogger.sample import Point, Value
 from pilogger.store.arrivals import Arrivals, count
+from pilogger.store.batch import Batch, Row, SetAside, form, readings
 from pilogger.store.connection import open_reader
 from pilogger.store.journal import Write
-from pilogger.store.schema import WALL
 from pilogger.store.segments import Standing
+from pilogger.store.spans import (
+    CLOCK,
+    REPLAY,
+    SALVAGED,
+    Span,
+    between,
+    count_pending,
+    passed,
+    source_of,
+)
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
@@ -37,42 +43,6 @@ HELD = "readings of earlier starts wait, as their clock was never right (clock.u
 LATER = "readings of earlier starts wait until the clock is right and their time is estimated"
 
 SALVAGING = "readings of a damaged store wait until all that can be saved of it is there"
-CLOCK, SALVAGED = "clock", "salvaged"
-
-NUMBERS = f"""
-SELECT min(first), max(last) FROM (
-    SELECT min(first) AS first, max(last) AS last FROM block
-    WHERE start < :end AND "end" >= :start
-    UNION ALL
-    SELECT min(seq), max(seq) FROM sample JOIN segment ON segment.id = sample.segment
-    WHERE iif(typeof(epoch) = 'integer', epoch / 1000, {WALL}) BETWEEN :start AND :end - 1
-)
-"""
-
-Row = tuple[Any, ...]
-"""A sample: seq, source, segment, boot, epoch override, values (fresh ones as JSON)."""
-
-
-class Batch(NamedTuple):
-    """Readings to send together; `last` is the number of their last sample."""
-
-    points: tuple[Point, ...]
-    last: int
-
-
-class SetAside(NamedTuple):
-    """A reading that the destination will never take, and its words."""
-
-    point: Point
-    reason: str
-
-
-class Span(NamedTuple):
-    """Numbers before the cursor that the destination has not had, and why."""
-
-    first: int
-    last: int
-    reason: str
 
 
 class Outbox:
@@ -144,7 +114,7 @@ class Outbox:
         """Count what is not settled, less what this process appended: that counts itself."""
         with self._store.lock:
             committed, stored = self._store.committed, self._store.stored
-            fresh = sum(_readings(row) for row in self._fresh(self._cursor))
+            fresh = sum(readings(row) for row in self._fresh(self._cursor))
         waiting = count_pending(self._reader, self.name, self._cursor, committed)
         return waiting + fresh - stored
 
@@ -199,9 +169,11 @@ class Outbox:
                 ("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused
             ]
             spans = self._spans
-            if span := self._span_of(batch):
-                spans, passed = self._passed(span, batch.last)
-                writes += passed
+            if batch.last <= self._cursor:
+                first = self._from.first if self._from else batch.last
+                if span := source_of(spans, first, batch.last):  # else the file was replaced
+                    spans, left = passed(spans, span, batch.last, self.name)
+                    writes += left
             self._store.writer.write([*writes, ("destination", self.name, cursor, sent, total)])
             self._cursor, self.sent, self.refused, self._spans = cursor, sent, total, spans
             self._uncounted -= len(batch.points)
@@ -234,10 +206,10 @@ class Outbox:
         """
         with self._store.still:
             self._store.flush()
-            numbers = self._reader.execute(NUMBERS, {"start": start, "end": end}).fetchone()
-            if numbers[0] is None or numbers[0] > self._cursor:
+            first, last = between(self._reader, start, end)
+            if first is None or first > self._cursor:
                 return 0
-            span = Span(numbers[0], min(numbers[1], self._cursor), "replay")
+            span = Span(first, min(last, self._cursor), REPLAY)
             self._store.writer.write([("again", self.name, span.first, span.last)])
             found = count(self._reader, span.first - 1, span.last)
             self._spans = sorted([*self._spans, span])
@@ -276,21 +248,7 @@ class Outbox:
         return [write[1:] for write in fresh[start:]]
 
     def _form(self, rows: list[Row], limit: int) -> Batch:
-        points: list[Point] = []
-        last = self._cursor
-        for last, source_id, segment_id, boot, given, data in rows:
-            if given is None:
-                segment = self._store.segments[segment_id]
-                when, estimated = epoch.from_us(segment.wall(boot)), segment.state == "estimated"
-            else:
-                when, estimated = epoch.unpack(given), False
-            source = self._store.registry.sources[source_id]
-            for key, value in zip(source.series, _values(data), strict=True):
-                if value is not None:
-                    points.append(Point(last, key, when, value, source.bucket, estimated))
-            if len(points) >= limit:
-                break
-        return Batch(tuple(points), last)
+        return form(rows, limit, self._store.segments, self._store.registry.sources)
 
     # -- readings whose time is not known ------------------------------------------------
 
@@ -347,25 +305,9 @@ class Outbox:
     def _is_estimated(self, row: Row) -> bool:
         return self._standing(row) == "estimated"
 
-    def _span_of(self, batch: Batch) -> Span | None:
-        """Find the span that a batch is from; its file may have been replaced since."""
-        if batch.last > self._cursor:
-            return None
-        first = self._from.first if self._from else batch.last
-        found = [span for span in self._spans if span.first <= batch.last <= span.last]
-        return next((span for span in found if span.first == first), found[0] if found else None)
-
-    def _passed(self, span: Span, last: int) -> tuple[list[Span], list[Write]]:
-        """Tell what is left when all of a span up to `last` is settled."""
-        spans = [each for each in self._spans if each != span]
-        if last >= span.last:
-            return spans, [("sent", self.name, span.first, span.last)]
-        left = span._replace(first=last + 1)
-        return sorted([*spans, left]), [("sent_to", self.name, span.first, last)]
-
     def _pass(self, span: Span, last: int, lost: Span | None = None) -> None:
         """Go on behind `last` in a span; what is `lost` in time waits in one of its own."""
-        spans, writes = self._passed(span, last)
+        spans, writes = passed(self._spans, span, last, self.name)
         if lost:
             spans = sorted([*spans, lost])
             writes.append(("untimed", self.name, lost.first, lost.last))
@@ -379,18 +321,3 @@ class Outbox:
         if CLOCK not in reasons:
             return ""
         return HELD if self._unsynced == "hold" else LATER
-
-
-def count_pending(db: Connection, name: str, cursor: int, newest: int = 2**63 - 1) -> int:
-    """Count the stored readings that a destination has not settled: beyond its cursor, or held."""
-    spans = db.execute("SELECT first, last FROM held WHERE destination = ?", [name]).fetchall()
-    held = sum(count(db, first - 1, last) for first, last in spans)
-    return held + count(db, cursor, newest)
-
-
-def _readings(row: Row) -> int:
-    return sum(value is not None for value in _values(row[5]))
-
-
-def _values(data: str | list[Value | None]) -> list[Value | None]:
-    return json.loads(data) if isinstance(data, str) else data
