@@ -9,6 +9,8 @@ A driver is a plain class. Its `__init__` says how it is configured and does no 
         def read(self) -> Reading | Steps[Reading]: ...
         def watch(self, emit) -> None: ...            optional: report edges as they happen
         def close(self) -> None: ...                  optional
+        def identify(bus, address) -> bool | None     optional, static, may be in steps: is it
+                                                      this chip? None: it cannot be told
 
 `start` and `read` may be generators: they yield the seconds that they must wait, and the
 bus is free meanwhile. A driver whose channels depend on its options has a method
@@ -21,7 +23,7 @@ import collections.abc
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -132,6 +134,25 @@ def options(driver: type) -> dict[str, inspect.Parameter]:
         for p in parameters
         if p.name != "bus" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
+
+
+def addresses(driver: type) -> Sequence[int]:
+    """Return the I2C addresses that the chip can have; none if its driver does not say."""
+    found: Sequence[int] = getattr(driver, "addresses", ())
+    return found
+
+
+def finish(result: Steps[T] | T, wait: Callable[[float], object]) -> T:
+    """Run what `start`, `read` or `identify` returned to its end, with `wait` for its waits."""
+    if not isinstance(result, Generator):
+        return result
+    while True:
+        try:
+            seconds = next(result)
+        except StopIteration as stop:
+            found: T = stop.value
+            return found
+        wait(seconds)
 
 
 def bus_kind(driver: type) -> Kind | None:

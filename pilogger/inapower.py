@@ -59,9 +59,13 @@ class INAPower(I2CDevice):
 
     @classmethod
     def identify(cls, bus: Bus, address: int) -> bool:
-        """Whether the chip at this address has the maker and the die that it should."""
+        """Whether the chip at this address has the die and the maker that it should.
+
+        In this order: an HTU21D takes the address of the maker's register for a reset, and
+        knows no command like the other.
+        """
         chip = cls(bus, address)
-        return chip.manufacturer == TEXAS_INSTRUMENTS and chip.die >> 4 == cls.DIE
+        return chip.die >> 4 == cls.DIE and chip.manufacturer == TEXAS_INSTRUMENTS
 
     def start(self) -> None:
         """Identify the chip; nothing needs to be set up.

@@ -10,11 +10,12 @@ A chip with registers, a chip with opcodes, and a reading without waiting for it
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, overload
 
+from pilogger.bus import i2c
 from pilogger.destinations import Accepted, Outcome, Refused, Wait
-from pilogger.driver import Steps
+from pilogger.driver import Steps, finish
 from pilogger.errors import NoAnswer
 from pilogger.sample import Point
 
@@ -31,15 +32,12 @@ def run(result: T) -> tuple[T, list[float]]: ...
 def run(result: Steps[T] | T) -> tuple[T, list[float]]:
     """Finish a driver's `start()` or `read()`; return its result and the waits it asked for."""
     waits: list[float] = []
-    if not isinstance(result, Generator):
-        return result, waits
-    while True:
-        try:
-            seconds = next(result)
-        except StopIteration as stop:
-            return stop.value, waits
+
+    def wait(seconds: float) -> None:
         assert seconds >= 0, f"a driver cannot wait for {seconds} s"
         waits.append(seconds)
+
+    return finish(result, wait), waits
 
 
 class MemoryBus:
@@ -69,11 +67,56 @@ class MemoryBus:
         assert len(data) == 1, f"{data.hex(' ')} is no register of one byte"
         return bytes(cells)
 
+    def answers(self, address: int) -> bool:
+        return address in self.memory
+
     def _cells(self, address: int, register: int, length: int) -> memoryview:
         if address not in self.memory:
             raise NoAnswer(f"nothing answers at {address:#04x}")
         assert register + length <= 256, f"{length} bytes at {register:#04x} pass the last register"
         return memoryview(self.memory[address])[register : register + length]
+
+
+class MuxBus:
+    """An I2C bus with a TCA9548A on it: `trunk` has the other chips, `channels` are buses.
+
+    A channel is through from the end of the transfer that switched it on. Where two chips of
+    one address are connected at once, both answer, and that is a mistake.
+    """
+
+    def __init__(
+        self, trunk: i2c.WalkedBus, channels: Mapping[int, i2c.WalkedBus], address: int = 0x70
+    ) -> None:
+        self.trunk = trunk
+        self.channels = dict(channels)
+        self.address = address
+        self.control = 0
+
+    def write(self, address: int, data: bytes) -> None:
+        if address == self.address:
+            self.control = data[-1]
+        else:
+            self._owner(address).write(address, data)
+
+    def read(self, address: int, length: int) -> bytes:
+        if address == self.address:
+            return bytes([self.control]) * length
+        return self._owner(address).read(address, length)
+
+    def write_read(self, address: int, data: bytes, length: int) -> bytes:
+        if address == self.address:
+            self.control = data[-1]
+            return bytes([self.control]) * length
+        return self._owner(address).write_read(address, data, length)
+
+    def answers(self, address: int) -> bool:
+        return address == self.address or self._owner(address).answers(address)
+
+    def _owner(self, address: int) -> i2c.WalkedBus:
+        through = [bus for number, bus in self.channels.items() if self.control >> number & 1]
+        found = [bus for bus in (self.trunk, *through) if bus.answers(address)]
+        assert len(found) < 2, f"two chips answer at {address:#04x}"
+        return found[0] if found else self.trunk
 
 
 class ScriptedBus:
@@ -94,6 +137,10 @@ class ScriptedBus:
 
     def write_read(self, address: int, data: bytes, length: int) -> bytes:
         return self._answer(length, "write_read", address, data)
+
+    def answers(self, address: int) -> bool:
+        """Whether the script still has a step for this address."""
+        return any(step[1] == address for step in self.script)
 
     def done(self) -> None:
         """Check that every step of the script has happened."""

@@ -52,6 +52,20 @@ def plural(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
+def ranges(numbers: Iterable[int]) -> str:
+    """Numbers of one byte in hex: `0x40 to 0x4f, 0x77`."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(
+        f"{run[0]:#04x} to {run[-1]:#04x}" if len(run) > 2 else ", ".join(f"{n:#04x}" for n in run)
+        for run in runs
+    )
+
+
 def table(rows: Iterable[Iterable[str]]) -> str:
     """Align columns with two spaces between them."""
     cells = [list(row) for row in rows]

@@ -53,6 +53,7 @@ class ADS1115(I2CDevice):
         inputs: any of a0, a1, a2, a3 against ground; a0_a1, a0_a3, a1_a3, a2_a3 as differences.
     """
 
+    addresses = range(0x48, 0x4C)
     conversion = Register(0x00, size=2)
     config = Register(0x01, size=2)
 

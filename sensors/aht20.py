@@ -53,6 +53,8 @@ class AHT20(I2CDevice):
         model: aht20, which AHT21 and DHT20 are too, or aht10, which has no checksum.
     """
 
+    addresses = (0x38, 0x39)
+
     def __init__(
         self, bus: Bus, address: int = 0x38, model: Literal["aht20", "aht10"] = "aht20"
     ) -> None:

@@ -50,6 +50,8 @@ class BH1750(I2CDevice):
         address: 0x23, or 0x5C if ADDR is high.
     """
 
+    addresses = (0x23, 0x5C)
+
     def __init__(self, bus: Bus, address: int = 0x23) -> None:
         super().__init__(bus, address)
 

@@ -56,6 +56,7 @@ class BME280(bosch.Bosch280):
         address: 0x76, or 0x77 if SDO is high.
     """
 
+    addresses = (0x76, 0x77)
     name = "BME280"
     ctrl_hum = Register(0xF2)  # §5.4.3; takes effect when ctrl_meas is written
     ctrl_meas = Register(0xF4)  # §5.4.5

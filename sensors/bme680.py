@@ -108,6 +108,7 @@ class BME680(bosch.BoschDevice):
         gas: false leaves the plate cold: no gas, less current, and less warmth of its own.
     """
 
+    addresses = (0x76, 0x77)
     name = "BME680"
     variant = Register(0xF0)  # 1 is a BME688
     res_heat = Register(0x5A)

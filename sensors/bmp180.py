@@ -70,6 +70,7 @@ def pressure(raw: float, b5: float, trim: Trim) -> float:
 class BMP180(BoschDevice):
     """Measures temperature, then pressure with it, from eight samples; sleeps in between."""
 
+    addresses = (ADDRESS,)
     name = "BMP180"
     ctrl_meas = Register(0xF4)  # §4
     words = Block(0xAA, ">hhhHHHhhhhh")  # AC1..MD, table 5

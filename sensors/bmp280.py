@@ -42,6 +42,7 @@ class BMP280(bosch.Bosch280):
         address: 0x76, or 0x77 if SDO is high.
     """
 
+    addresses = (0x76, 0x77)
     name = "BMP280"
     ctrl_meas = Register(0xF4)  # §4.3.4
     data = Block(0xF7, ">HBHB")  # press, temp (20 bits each), §4.3.6-7

@@ -41,6 +41,7 @@ class DS3231(I2CDevice):
     has them, is believed.
     """
 
+    addresses = (ADDRESS,)
     registers = Block(0x03, ">B11xBxh")  # day, status, temperature in 1/256 Cel, p. 11
 
     def __init__(self, bus: Bus) -> None:

@@ -43,6 +43,7 @@ class ENS160(I2CDevice):
         address: 0x53, or 0x52 if ADDR is low.
     """
 
+    addresses = (0x53, 0x52)
     part = Block(0x00, "<H")
     opmode = Register(0x10)
     output = Block(0x20, "<BBHH")  # DEVICE_STATUS, DATA_AQI, DATA_TVOC, DATA_ECO2: one moment

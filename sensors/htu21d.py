@@ -50,6 +50,8 @@ def percent(word: int) -> float:
 class HTU21D(I2CDevice):
     """Measures temperature, then humidity; for HTU21D, Si7021, SHT20, SHT21 and SHT25."""
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus) -> None:
         super().__init__(bus, ADDRESS)
 

@@ -51,6 +51,7 @@ class INA219(I2CDevice):
         shunt: the resistor's ohms, more than 0; R100 is 0.1.
     """
 
+    addresses = range(0x40, 0x50)
     config = Register(0x00, size=2)
     shunt_voltage = Register(0x01, size=2)
     bus_voltage = Register(0x02, size=2)

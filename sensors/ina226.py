@@ -28,6 +28,7 @@ class INA226(INAPower):
         shunt: the resistor's ohms, more than 0; R100 is 0.1, R010 is 0.01, R002 is 0.002.
     """
 
+    addresses = range(0x40, 0x50)
     DIE = 0x226
     ALWAYS_SET = 0x4000
 

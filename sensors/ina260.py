@@ -25,6 +25,7 @@ class INA260(INAPower):
         address: 0x40 to 0x4f, as A0 and A1 are wired.
     """
 
+    addresses = range(0x40, 0x50)
     DIE = 0x227
     ALWAYS_SET = 0x6000
 

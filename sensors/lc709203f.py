@@ -60,6 +60,8 @@ class LC709203F(I2CDevice):
         thermistor: the B constant, in kelvin, of the one at TSENSE; 0 if there is none.
     """
 
+    addresses = (ADDRESS,)
+
     def __init__(
         self,
         bus: Bus,

@@ -25,6 +25,7 @@ LIMIT_BITS = 0xFF80  # nine bits count in all of them
 CONVERSION_S = 0.3  # the first LM75 is the slowest
 DOUBTFUL = 0x0000, 0xFFFF  # what a reset and a line that is stuck can leave
 TMP117_ID = 0x0117
+PCT2075_ADDRESSES = (*range(0x28, 0x30), *range(0x35, 0x38), *range(0x70, 0x78))  # besides
 
 TEMPERATURE = Channel("Cel", -55, 128, step=0.01)  # 0.5, 0.125 or 0.0625 Cel
 
@@ -44,11 +45,13 @@ class LM75(I2CDevice):
     It has no identity to ask for: whatever keeps its limit is believed.
 
     Options:
-        address: 0x48 to 0x4f, as A0 to A2 are wired; a PCT2075 may have others.
+        address: 0x48 to 0x4f, as A0 to A2 are wired; a PCT2075 also 0x28 to 0x2f, 0x35 to 0x37 and
+            0x70 to 0x77.
         model: lm75 in steps of 0.5 Cel; lm75b (0.125), which NXP's LM75A is too; pct2075 (0.125);
             or tmp102 (0.0625).
     """
 
+    addresses = (*range(0x48, 0x50), *PCT2075_ADDRESSES)
     temperature = Register(0x00, size=2)
     limit = Register(0x03, size=2)
     tmp117_id = Register(0x0F, size=2)

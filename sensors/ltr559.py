@@ -65,6 +65,7 @@ def lux(visible: int, infrared: int, gain: int) -> float:
 class LTR559(I2CDevice):
     """Measures illuminance, and what of its own infrared comes back from things nearby."""
 
+    addresses = (ADDRESS,)
     als_contr = Register(0x80)
     ps_contr = Register(0x81)
     als_meas_rate = Register(0x85)

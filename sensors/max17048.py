@@ -36,6 +36,7 @@ class MAX17048(I2CDevice):
     It needs no setting up: it guesses when it gets its cell, and learns from then on.
     """
 
+    addresses = (ADDRESS,)
     values = Block(0x02, ">HH")  # VCELL, SOC
     version = Register(0x08, size=2)
 

@@ -40,6 +40,7 @@ class MCP9808(I2CDevice):
         address: 0x18 to 0x1f, as A0 to A2 are wired.
     """
 
+    addresses = range(0x18, 0x20)
     config = Register(0x01, size=2)
     upper = Register(0x02, size=2)
     ambient = Register(0x05, size=2)  # three bits of alerts, then the temperature, §5.1.3

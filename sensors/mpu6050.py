@@ -58,6 +58,7 @@ class MPU6050(I2CDevice):
         rotation: the most that it measures, in deg/s, either way: 250, 500, 1000 or 2000.
     """
 
+    addresses = (0x68, 0x69)
     filter = Register(0x1A)
     rotation_range = Register(0x1B)
     acceleration_range = Register(0x1C)

@@ -39,6 +39,8 @@ class PCF8591(I2CDevice):
         reference: volts at VREF, 2.5 to 6.
     """
 
+    addresses = range(0x48, 0x50)
+
     def __init__(self, bus: Bus, address: int = 0x48, reference: float = 3.3) -> None:
         if not 2.5 <= reference <= 6:
             raise ValueError(f"a PCF8591 takes a reference of 2.5 to 6 V, not {reference}")

@@ -20,6 +20,8 @@ ADDRESS = 0x12
 class PMSA003I(I2CDevice):
     """Gives the particles' mass and number, which it measures anew each 1 to 2.3 s."""
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus) -> None:
         super().__init__(bus, ADDRESS)
 

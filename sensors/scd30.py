@@ -51,6 +51,8 @@ class SCD30(I2CDevice):
         self_calibration: true where the air is fresh (400 ppm) for an hour each day.
     """
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus, altitude: int = 0, self_calibration: bool = True) -> None:
         if not 0 <= altitude <= 0xFFFF:
             raise ValueError(f"an SCD30 knows altitudes from 0 to 65535 m, not {altitude}")

@@ -59,6 +59,8 @@ class SCD4x(I2CDevice):
         self_calibration: true where the air is fresh (400 ppm) at least once a week.
     """
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus, altitude: int = 0, self_calibration: bool = True) -> None:
         if not 0 <= altitude <= 3000:
             raise ValueError(f"an SCD4x knows altitudes from 0 to 3000 m, not {altitude}")

@@ -46,6 +46,8 @@ class SGP30(I2CDevice):
     to be set up anew it gets its last one back; after a restart of pilogger it learns again.
     """
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus) -> None:
         super().__init__(bus, ADDRESS)
         self.baseline: tuple[int, ...] = NO_BASELINE

@@ -47,6 +47,8 @@ class SGP40(I2CDevice):
         interval: 1 or 10, the seconds from poll to poll, as in `every`: the index counts by them.
     """
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus, interval: Literal[1, 10] = 10) -> None:
         super().__init__(bus, ADDRESS)
         self.index = VOCIndex(interval)

@@ -52,6 +52,8 @@ class SHT3x(I2CDevice):
         address: 0x44, or 0x45 if ADDR is high.
     """
 
+    addresses = (0x44, 0x45)
+
     def __init__(self, bus: Bus, address: int = 0x44) -> None:
         super().__init__(bus, address)
 

@@ -51,6 +51,8 @@ class SHT4x(I2CDevice):
         address: 0x44, or what the type on the chip says.
     """
 
+    addresses = (0x44, 0x45, 0x46)
+
     def __init__(self, bus: Bus, address: int = 0x44) -> None:
         super().__init__(bus, address)
 

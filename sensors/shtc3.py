@@ -59,6 +59,8 @@ def identity(bus: Bus, address: int) -> Steps[int]:
 class SHTC3(I2CDevice):
     """Measures temperature and humidity once per poll; the chip sleeps in between."""
 
+    addresses = (ADDRESS,)
+
     def __init__(self, bus: Bus) -> None:
         super().__init__(bus, ADDRESS)
 

@@ -43,6 +43,7 @@ class TMP117(I2CDevice):
         address: 0x48 to 0x4b, as ADD0 is wired.
     """
 
+    addresses = range(0x48, 0x4C)
     temperature = Register(0x00, size=2)
     config = Register(0x01, size=2)
     device_id = Register(0x0F, size=2)

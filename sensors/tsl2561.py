@@ -88,6 +88,7 @@ class TSL2561(I2CDevice):
         address: 0x39, 0x29 if ADDR is low, or 0x49 if it is high.
     """
 
+    addresses = (0x39, 0x29, 0x49)
     control = Register(COMMAND | 0x0)
     timing = Register(COMMAND | 0x1)
     ident = Register(COMMAND | 0xA)
@@ -101,7 +102,9 @@ class TSL2561(I2CDevice):
 
     @staticmethod
     def identify(bus: Bus, address: int) -> bool:
-        """Whether the chip at this address says that it is a TSL2561."""
+        """Whether the chip at this address says that it is a TSL2561, and not another, too."""
+        if any(bus.write_read(address, bytes([at]), 1)[0] == value for at, value, _ in OTHERS):
+            return False
         return bus.write_read(address, bytes([COMMAND | 0xA]), 1)[0] >> 4 in PACKAGES
 
     def start(self) -> None:

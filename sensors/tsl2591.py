@@ -61,6 +61,7 @@ def lux(all_light: int, infrared: int, setting: Range) -> float:
 class TSL2591(I2CDevice):
     """Measures illuminance from starlight to sunlight in 0.1 to 0.8 s; sleeps in between."""
 
+    addresses = (ADDRESS,)
     enable = Register(COMMAND | 0x00)
     control = Register(COMMAND | 0x01)
     chip_id = Register(COMMAND | 0x12)

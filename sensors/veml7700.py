@@ -61,6 +61,7 @@ class VEML7700(I2CDevice):
     Early parts have no identity to ask for: whatever takes the settings is believed.
     """
 
+    addresses = (ADDRESS,)
     config = Block(ALS_CONF, "<H")
     als = Block(0x04, "<H")
 
@@ -68,9 +69,9 @@ class VEML7700(I2CDevice):
         super().__init__(bus, ADDRESS)
 
     @staticmethod
-    def identify(bus: Bus, address: int) -> bool:
-        """Whether the chip at this address has the identity of newer parts."""
-        return bus.write_read(address, b"\x07", 2)[0] == DEVICE_ID
+    def identify(bus: Bus, address: int) -> bool | None:
+        """Whether the chip at this address has the identity of newer parts; without, it may be."""
+        return bus.write_read(address, b"\x07", 2)[0] == DEVICE_ID or None
 
     def read(self) -> Steps[Reading]:
         """Measure by daylight, and again with more gain if that is dim.

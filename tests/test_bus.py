@@ -29,6 +29,20 @@ class Wire:
         self.fault = fault
         self.transfers: list[list[tuple[str, int, bytes | int]]] = []
         self.open = True
+        self.funcs = i2c.QUICK
+        self.asked: list[str] = []
+
+    def write_quick(self, i2c_addr: int) -> None:
+        self._ask("quick", i2c_addr)
+
+    def read_byte(self, i2c_addr: int) -> int:
+        self._ask("byte", i2c_addr)
+        return 0
+
+    def _ask(self, how: str, address: int) -> None:
+        self.asked.append(f"{how} {address:#04x}")
+        if self.fault:
+            raise OSError(self.fault, os.strerror(self.fault))
 
     def i2c_rdwr(self, *messages: Any) -> None:
         if self.fault:
@@ -136,6 +150,43 @@ def test_closing_a_bus_closes_its_wire() -> None:
     i2c.LinuxBus(wire, "").close()
 
     assert not wire.open
+
+
+def test_a_chip_is_looked_for_as_i2cdetect_does() -> None:
+    """A write of nothing; a byte read where EEPROMs live, or if the adapter knows no other."""
+    wire = Wire()
+    bus = i2c.LinuxBus(wire, "/dev/i2c-1")
+    addresses = (0x2F, 0x30, 0x37, 0x38, 0x4F, 0x50, 0x5F, 0x60)
+
+    assert all([bus.answers(address) for address in addresses])  # noqa: C419
+    assert wire.asked == [
+        "quick 0x2f",
+        "byte 0x30",
+        "byte 0x37",
+        "quick 0x38",
+        "quick 0x4f",
+        "byte 0x50",
+        "byte 0x5f",
+        "quick 0x60",
+    ]
+    wire.funcs = 0
+    assert bus.answers(0x60)
+    assert wire.asked[-1] == "byte 0x60"
+    assert not wire.transfers
+
+
+@pytest.mark.parametrize("fault", [errno.EREMOTEIO, errno.ENXIO, errno.EIO])
+def test_where_no_chip_is_the_bus_says_no(fault: int) -> None:
+    assert i2c.LinuxBus(Wire(fault=fault), "/dev/i2c-1").answers(0x76) is False
+
+
+def test_a_chip_of_the_kernel_is_told_from_a_bus_in_trouble() -> None:
+    """i2cdetect shows UU for the first; the second would time out at each address."""
+    with pytest.raises(i2c.Held, match=r"kernel driver .* at 0x68"):
+        i2c.LinuxBus(Wire(fault=errno.EBUSY), "").answers(0x68)
+    with pytest.raises(NoAnswer, match=r"timed out: .* at 0x08 on /dev/i2c-1") as trouble:
+        i2c.LinuxBus(Wire(fault=errno.ETIMEDOUT), "/dev/i2c-1").answers(0x08)
+    assert not isinstance(trouble.value, i2c.Held)
 
 
 class Chip(i2c.I2CDevice):
@@ -259,9 +310,9 @@ def test_an_unknown_pin_factory_is_named() -> None:
 
 
 def test_a_bus_annotation_leads_to_its_kind() -> None:
-    assert kind_of(i2c.Bus) == ("i2c", 1, i2c.open)
-    assert kind_of(onewire.Bus) == ("onewire", "/sys/bus/w1/devices", onewire.KernelBus)
-    assert kind_of(gpio.Bus) == ("gpio", "lgpio", gpio.open)
+    assert kind_of(i2c.Bus)[:3] == ("i2c", 1, i2c.open)
+    assert kind_of(onewire.Bus)[:3] == ("onewire", "/sys/bus/w1/devices", onewire.KernelBus)
+    assert kind_of(gpio.Bus)[:3] == ("gpio", "lgpio", gpio.open)
     with pytest.raises(TypeError, match="no bus module"):
         kind_of(int)
 

@@ -13,12 +13,26 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
+def _itself(name: int | str) -> int | str:
+    return name
+
+
+def _whole(bus: Any, _name: int | str) -> Any:
+    return bus
+
+
 class Kind(NamedTuple):
-    """A kind of bus: its name, which one is meant if nobody says, and how to open it."""
+    """A kind of bus: its name, which one is meant if nobody says, and how to open it.
+
+    Some buses have branches. `trunk` tells which bus has to be opened for a name, and raises
+    ValueError for what is no name; `branch` gives what the name means on that open bus.
+    """
 
     name: str
     default: int | str
     open: Callable[[Any], Any]
+    trunk: Callable[[Any], int | str] = _itself
+    branch: Callable[[Any, Any], Any] = _whole
 
 
 def kind_of(annotation: type) -> Kind:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import struct
-from typing import Any, Protocol, Self, overload
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol, Self, overload
 
-from pilogger.bus import Kind
+from pilogger.bus import Kind, mux
 from pilogger.errors import NoAnswer
 
 
@@ -30,8 +31,27 @@ class Bus(Protocol):
         ...
 
 
+class WalkedBus(Bus, Protocol):
+    """A bus that can be searched for chips."""
+
+    def answers(self, address: int) -> bool:
+        """Whether a chip acknowledges its address, asked in a way that does no harm.
+
+        Raises:
+            Held: a driver of the kernel has the chip.
+            NoAnswer: the bus itself is in trouble.
+        """
+        ...
+
+
+class Held(NoAnswer):
+    """A driver of the kernel has the chip."""
+
+
 class I2CDevice:
-    """A chip at one 7-bit address of a bus."""
+    """A chip at one 7-bit address of a bus; `addresses` are all that it can have."""
+
+    addresses: ClassVar[Sequence[int]] = ()  # nobody said
 
     def __init__(self, bus: Bus, address: int) -> None:
         self.bus = bus
@@ -86,7 +106,11 @@ class Block:
 class Wire(Protocol):
     """What is used of `smbus2.SMBus`."""
 
+    funcs: Any  # flags of what the adapter can do
+
     def i2c_rdwr(self, *i2c_msgs: Any) -> None: ...
+    def write_quick(self, i2c_addr: int) -> None: ...
+    def read_byte(self, i2c_addr: int) -> int: ...
     def close(self) -> None: ...
 
 
@@ -113,6 +137,18 @@ class LinuxBus:
         self._transfer(address, self.message.write(address, data), answer)
         return bytes(answer)
 
+    def answers(self, address: int) -> bool:
+        """Ask as i2cdetect(8) does: a write of nothing, or a byte read where that does harm."""
+        by_read = address in READ_TO_FIND or not self.wire.funcs & QUICK
+        try:
+            (self.wire.read_byte if by_read else self.wire.write_quick)(address)
+        except OSError as error:
+            if FAULTS.get(error.errno or 0) == ABSENT:
+                return False
+            kind = Held if error.errno == errno.EBUSY else NoAnswer
+            raise kind(self._sentence(error, address)) from error
+        return True
+
     def close(self) -> None:
         self.wire.close()
 
@@ -120,14 +156,22 @@ class LinuxBus:
         try:
             self.wire.i2c_rdwr(*messages)
         except OSError as error:
-            what = FAULTS.get(error.errno or 0, f"the bus reports {error.strerror!r}")
-            raise NoAnswer(f"{what} at {address:#04x} on {self.device}") from error
+            raise NoAnswer(self._sentence(error, address)) from error
+
+    def _sentence(self, error: OSError, address: int) -> str:
+        what = FAULTS.get(error.errno or 0, f"the bus reports {error.strerror!r}")
+        return f"{what} at {address:#04x} on {self.device}"
 
 
+QUICK = 0x0001_0000  # I2C_FUNC_SMBUS_QUICK, linux/i2c.h
+READ_TO_FIND = (*range(0x30, 0x38), *range(0x50, 0x60))
+"""Where chips live that take a write of nothing for more: EEPROMs and their write protection."""
+
+ABSENT = "nothing answers"
 FAULTS = {
-    errno.EREMOTEIO: "nothing answers",  # 121, the Pi's own controller on a missing ACK
-    errno.ENXIO: "nothing answers",
-    errno.EIO: "nothing answers",
+    errno.EREMOTEIO: ABSENT,  # 121, the Pi's own controller on a missing ACK
+    errno.ENXIO: ABSENT,
+    errno.EIO: ABSENT,
     errno.ETIMEDOUT: "timed out: a chip holds the bus, or a pull-up is missing,",
     errno.EBUSY: "busy: a kernel driver or another program uses the chip",
 }
@@ -164,4 +208,4 @@ def remedy(error: OSError, device: str) -> str:
     return REMEDIES.get(error.errno or 0, f"cannot open {{0}}: {error.strerror}").format(device)
 
 
-KIND = Kind("i2c", 1, open)
+KIND = Kind("i2c", 1, open, mux.trunk, mux.branch)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from pilogger import driver as drivers
+from pilogger.bus import Kind
 from pilogger.config import shape
 from pilogger.config.classes import Classes, Found, Unusable
 from pilogger.config.document import Document
@@ -112,6 +113,8 @@ class Reader:
             return None
         channels = found.channels
         sensor = None
+        if isinstance(shaped, shape.BusSensor) and found.kind and shaped.bus is not None:
+            self._check_bus(found.kind, shaped.bus, trail)
         if isinstance(shaped, shape.Sensor) and self.document.intact(trail):
             sensor = _sensor_settings(id, found, shaped)
             channels = self._built(sensor, trail, drivers.channels_of) or channels
@@ -120,6 +123,12 @@ class Reader:
                 near = meant(name, channels) or f"; there are: {', '.join(channels)}"
                 self._tell((*trail, "channels", name), f"unknown channel{near}", of_key=True)
         return sensor
+
+    def _check_bus(self, kind: Kind, name: int | str, trail: Trail) -> None:
+        try:
+            kind.trunk(name)
+        except ValueError as error:
+            self._tell((*trail, "bus"), self._masked(str(error), trail))
 
     def _destination(self, at: int) -> DestinationSettings | None:
         trail: Trail = ("destinations", at)

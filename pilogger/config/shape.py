@@ -13,13 +13,14 @@ from platform import node
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from pilogger import driver as drivers
 from pilogger.config.durations import Interval
 from pilogger.config.names import Trail
 from pilogger.config.paths import File, Folder
 from pilogger.config.settings import ChannelSettings, ClockSettings, StoreSettings
+from pilogger.words import ranges
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
@@ -88,7 +89,11 @@ class Sensor(Shape):
 class BusSensor(Sensor):
     """What a sensor on a bus has."""
 
-    bus: int | str | None = Field(None, description="Which bus it is on, if not the usual one.")
+    bus: int | str | None = Field(
+        None,
+        description="Which bus it is on, if not the usual one; 1/0x70/3 is channel 3 of an I2C"
+        " multiplexer at 0x70 on bus 1.",
+    )
 
 
 class Destination(Shape):
@@ -136,8 +141,24 @@ def _with_options(base: type[Shape], owner: type) -> type[Shape]:
             raise TypeError(f"its option {name} would hide a setting that all have")
         default = ... if parameter.default is parameter.empty else parameter.default
         field = Field(default, alias=name, description=described.get(name))
-        fields[f"option_{name}"] = (parameter.annotation, field)
+        fields[f"option_{name}"] = (_type(owner, parameter), field)
     return create_model(owner.__name__, __base__=base, __doc__=summary(owner), **fields)
+
+
+def _type(owner: type, parameter: inspect.Parameter) -> Any:
+    """Return what an option may be; an I2C address, one of those that the chip can have."""
+    there = drivers.addresses(owner)
+    if parameter.name != "address" or not there:
+        return parameter.annotation
+
+    def check(address: int) -> int:
+        if address not in there:
+            raise ValueError(f"{address:#04x} is no address of it; those are {ranges(there)}")
+        return address
+
+    return Annotated[
+        parameter.annotation, AfterValidator(check), Field(json_schema_extra={"enum": [*there]})
+    ]
 
 
 def options(shaped: Shape) -> dict[str, Any]:

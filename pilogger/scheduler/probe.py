@@ -48,8 +48,12 @@ class Probe:
         """What must be served by one worker: a bus, or the sensor alone."""
         if self.kind is None:
             return "alone", self.id
-        return self.kind.name, self.kind.default if self.bus is None else self.bus
+        return self.kind.name, self.kind.trunk(self.kind.default if self.bus is None else self.bus)
 
     def open_bus(self) -> Any:
         """Open the bus that this sensor is on; None for a sensor without one."""
         return None if self.kind is None else self.kind.open(self.line[1])
+
+    def branch(self, bus: Any) -> Any:
+        """Return the branch of an open bus that this sensor is on; mostly that is the whole."""
+        return bus if self.kind is None or self.bus is None else self.kind.branch(bus, self.bus)

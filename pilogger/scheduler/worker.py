@@ -156,7 +156,7 @@ class Worker:
             if self._bus is None:
                 with duty.probe.inside():
                     self._bus = self.leash.call(duty.probe.deadline, duty.probe.open_bus)
-            return self._bus
+            return duty.probe.branch(self._bus)
 
         retired = self._retired.pop(duty.probe.id, None)
         session = Session(duty, self.leash, bus, retired)

@@ -73,7 +73,7 @@ def test_its_identity_is_known_in_every_revision(die: int) -> None:
 
     INA226(bus).start()
 
-    assert bus.writes == [b"\xfe", b"\xff"]
+    assert bus.writes == [b"\xff", b"\xfe"]
     assert INA226.identify(bus, 0x40)
 
 
