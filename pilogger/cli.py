@@ -14,8 +14,15 @@ from typing import Any
 
 import click
 
-from pilogger import __version__, catalogue, cli_history, cli_hub, tell
-from pilogger.cli_options import DURATION, config_option, find_config, json_option, store_option
+from pilogger import __version__, catalogue, cli_history, cli_hub, cli_sensors, tell
+from pilogger.cli_options import (
+    DURATION,
+    config_option,
+    find_config,
+    folders_option,
+    json_option,
+    store_option,
+)
 from pilogger.errors import ConfigError, PiloggerError
 from pilogger.words import plural
 
@@ -41,7 +48,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # see __main__
 
 
-for command in cli_history.COMMANDS:
+for command in (*cli_history.COMMANDS, *cli_sensors.COMMANDS):
     main.add_command(command)
 
 
@@ -86,13 +93,7 @@ def schema() -> None:
 
 @main.command()
 @json_option
-@click.option(
-    "--dir",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="A drop-in folder with more drivers, as driver_dirs in the config.",
-)
+@folders_option
 def drivers(folders: tuple[Path, ...], as_json: bool) -> None:
     """List the drivers: their channels, units and options."""
     described = catalogue.describe(folders)

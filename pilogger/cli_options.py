@@ -88,6 +88,13 @@ config_option = click.option(
     help=f"The YAML file; else {PLACES[0]}, else ./{PLACES[1]}.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+folders_option = click.option(
+    "--dir",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A drop-in folder with more drivers, as driver_dirs in the config.",
+)
 store_option = click.option(
     "--store", type=click.Path(path_type=Path, dir_okay=False), help="Instead of the config's."
 )

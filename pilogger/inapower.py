@@ -62,7 +62,8 @@ class INAPower(I2CDevice):
         """Whether the chip at this address has the die and the maker that it should.
 
         In this order: an HTU21D takes the address of the maker's register for a reset, and
-        knows no command like the other.
+        knows no command like the other. A PCF8591 takes both for settings, which each poll
+        sets anew.
         """
         chip = cls(bus, address)
         return chip.die >> 4 == cls.DIE and chip.manufacturer == TEXAS_INSTRUMENTS

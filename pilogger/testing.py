@@ -182,6 +182,9 @@ class SerialPort:
     def read(self) -> bytes:
         return self.talk.popleft() if self.talk else b""
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 def w1_slave(scratchpad: str, verdict: str = "YES") -> str:
     """Return the text of the kernel's file `w1_slave` for nine bytes in hex, CRC last."""

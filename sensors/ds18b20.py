@@ -83,6 +83,11 @@ class DS18B20:
         self.bus = bus
         self.id = id
 
+    @staticmethod
+    def identify(_bus: Bus, device: str) -> bool:
+        """Whether a chip is one, by the family in its id."""
+        return device.startswith(FAMILY)
+
     def start(self) -> None:
         """Find the chip.
 

@@ -74,6 +74,18 @@ class GPS:
         self.bus = bus
         self.baud = baud
 
+    @staticmethod
+    def identify(bus: Bus) -> Steps[bool]:
+        """Whether what comes in at 9600 baud are sentences of NMEA; it is only listened to."""
+        bus.speed(9600)
+        heard = b""
+        for _ in range(LOOKS):
+            yield LOOK_S
+            heard += bus.read()
+            if sentences(heard):
+                return True
+        return False
+
     def start(self) -> Steps[None]:
         """Set the port's speed, and listen for a sign of life.
 

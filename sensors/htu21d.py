@@ -57,7 +57,10 @@ class HTU21D(I2CDevice):
 
     @staticmethod
     def identify(bus: Bus, address: int) -> bool:
-        """Whether the user register is one of this family, with the settings of its reset."""
+        """Whether the user register is one of this family, with the settings of its reset.
+
+        To an INA219 and its kin the command is a register to read.
+        """
         return bus.write_read(address, USER, 1)[0] & USER_MASK == USER_DEFAULT
 
     def start(self) -> Steps[None]:

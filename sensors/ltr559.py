@@ -79,7 +79,7 @@ class LTR559(I2CDevice):
 
     @staticmethod
     def identify(bus: Bus, address: int) -> bool:
-        """Whether the chip at this address says that it is an LTR-559."""
+        """Whether the chip at this address says that it is an LTR-559; a BH1750 knows no 0x86."""
         return tuple(bus.write_read(address, b"\x86", 2)) == IDENTITY
 
     def start(self) -> Steps[None]:

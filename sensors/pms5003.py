@@ -24,6 +24,13 @@ class PMS5003:
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
 
+    @classmethod
+    def identify(cls, bus: Bus) -> Steps[bool]:
+        """Whether what comes in are frames of Plantower; it is only listened to."""
+        bus.speed(9600)
+        yield from cls(bus).read()
+        return True
+
     def start(self) -> Steps[None]:
         """Find the sensor, and wait 30 s until its air flows steadily.
 

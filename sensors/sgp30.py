@@ -55,7 +55,11 @@ class SGP30(I2CDevice):
 
     @staticmethod
     def identify(bus: Bus, address: int) -> Steps[bool]:
-        """Whether the chip at this address says that it is an SGP30."""
+        """Whether the chip at this address says that it is an SGP30.
+
+        A chip with registers would take the command for one that is written, but scan does
+        not ask those.
+        """
         try:
             (features,) = yield from ask(bus, address, FEATURES, COMMAND_S)
         except SensorError:

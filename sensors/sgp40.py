@@ -55,7 +55,11 @@ class SGP40(I2CDevice):
 
     @staticmethod
     def identify(bus: Bus, address: int) -> Steps[bool]:
-        """Whether the chip at this address says that it is an SGP40."""
+        """Whether the chip at this address says that it is an SGP40.
+
+        A chip with registers would take the command for one that is written, but scan does
+        not ask those.
+        """
         try:
             (features,) = yield from ask(bus, address, FEATURES, FEATURES_S)
         except SensorError:

@@ -61,6 +61,9 @@ class SHT3x(I2CDevice):
     def identify(bus: Bus, address: int) -> bool:
         """Whether the chip at this address has a status register as an SHT3x has it.
 
+        An SHT4x refuses the command. A chip with registers would take it for one that is
+        written, but scan does not ask those.
+
         Raises:
             NoAnswer: it knows no such command.
         """

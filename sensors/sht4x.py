@@ -60,6 +60,8 @@ class SHT4x(I2CDevice):
     def identify(bus: Bus, address: int) -> Steps[bool]:
         """Whether the chip at this address tells a serial number as an SHT4x does.
 
+        An SHT3x waits for a second byte; to an INA219 and its kin it is a register to read.
+
         Raises:
             NoAnswer: it knows no such command.
         """

@@ -53,7 +53,11 @@ class TMP117(I2CDevice):
 
     @classmethod
     def identify(cls, bus: Bus, address: int) -> bool:
-        """Whether the chip at this address is a TMP117 or TMP119."""
+        """Whether the chip at this address is a TMP117 or TMP119.
+
+        To an ADS1115 and an LM75 it is a register to read; a PCF8591 takes it for its
+        settings, which each poll sets anew.
+        """
         return cls(bus, address).device_id & ID_MASK == ID_VALUE
 
     def start(self) -> Steps[None]:

@@ -102,7 +102,11 @@ class TSL2561(I2CDevice):
 
     @staticmethod
     def identify(bus: Bus, address: int) -> bool:
-        """Whether the chip at this address says that it is a TSL2561, and not another, too."""
+        """Whether the chip at this address says that it is a TSL2561, and not another, too.
+
+        All that share its addresses take the questions for registers to read, but a PCF8591,
+        to which they are settings that each poll sets anew.
+        """
         if any(bus.write_read(address, bytes([at]), 1)[0] == value for at, value, _ in OTHERS):
             return False
         return bus.write_read(address, bytes([COMMAND | 0xA]), 1)[0] >> 4 in PACKAGES

@@ -29,6 +29,7 @@ OFF = 0
 TRIED = (0b01, 0b10)  # and OFF: as register addresses, these do nothing to other chips
 
 TURN = re.compile(r"/(0x7[0-7])/([0-7])")
+TURN_LENGTH = len("/0x70/3")
 NAME = re.compile(rf"(\d+|/.+?)((?:{TURN.pattern})*)")
 
 
@@ -89,6 +90,11 @@ def named(name: int | str) -> int | str:
     """Return the shortest name of the same bus: 1 for `1` and for `/dev/i2c-1`."""
     device, way = _parts(name)
     return f"{device}{way}" if way else device
+
+
+def outer(name: int | str) -> int | str | None:
+    """Return the bus that the last multiplexer on the way is on; None if there is none."""
+    return named(str(name)[:-TURN_LENGTH]) if _parts(name)[1] else None
 
 
 def is_mux(bus: Bus, address: int) -> bool:
