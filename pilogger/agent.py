@@ -239,14 +239,11 @@ def read_once(settings: Settings, sensor: str) -> tuple[Mapping[str, Value], Map
     Raises:
         PiloggerError: there is no such sensor, or it gave no reading; the text says why.
     """
-    found = [one for one in settings.sensors if one.id == sensor]
-    if not found:
-        known = ", ".join(one.id for one in settings.sensors) or "none"
-        raise PiloggerError(f"no sensor is called {sensor!r}; the config has {known}")
+    found = settings.sensor(sensor)
     samples: SimpleQueue[Sample] = SimpleQueue()
     units_: dict[str, str] = {}
     scheduler = Scheduler(
-        [probe(found[0])], samples.put, lambda _, channels: units_.update(units(channels))
+        [probe(found)], samples.put, lambda _, channels: units_.update(units(channels))
     )
     scheduler.start()
     try:

@@ -5,14 +5,22 @@ A chip with registers, a chip with opcodes, and a reading without waiting for it
     bus = MemoryBus({0x76: {0xD0: b"\x60"}})
     bus = ScriptedBus(("write", 0x23, b"\x01"), ("read", 0x23, b"\x83\x90"))
     reading, waits = run(BH1750(bus).read())
+
+A file of `pilogger record`, played back:
+
+    recording = Recording(Path("attached.jsonl"))
+    assert recording.play(SHT4x) == recording.outcomes
 """
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, overload
+from pathlib import Path
+from typing import Any, TypeVar, overload
 
+from pilogger import errors
 from pilogger.bus import i2c
 from pilogger.destinations import Accepted, Outcome, Refused, Wait
 from pilogger.driver import Steps, finish
@@ -119,43 +127,146 @@ class MuxBus:
         return found[0] if found else self.trunk
 
 
-class ScriptedBus:
-    """An I2C bus that accepts exactly the transfers it was told to expect, in order.
+class Script:
+    """Calls that are expected, in order: (verb, what it is given, what it answers).
 
-    A step is ("write", address, data sent), ("read", address, data answered) or
-    ("write_read", address, data sent, data answered). End a test with `done()`.
+    What has no answer leaves that out. Where the last item is an error, it is raised.
     """
 
-    def __init__(self, *script: tuple[str, int, bytes] | tuple[str, int, bytes, bytes]) -> None:
+    def __init__(self, *script: tuple[Any, ...]) -> None:
         self.script = list(script)
-
-    def write(self, address: int, data: bytes) -> None:
-        self._expect("write", address, data)
-
-    def read(self, address: int, length: int) -> bytes:
-        return self._answer(length, "read", address)
-
-    def write_read(self, address: int, data: bytes, length: int) -> bytes:
-        return self._answer(length, "write_read", address, data)
-
-    def answers(self, address: int) -> bool:
-        """Whether the script still has a step for this address."""
-        return any(step[1] == address for step in self.script)
 
     def done(self) -> None:
         """Check that every step of the script has happened."""
         assert not self.script, f"never happened: {self.script}"
 
-    def _expect(self, *transfer: object) -> None:
-        assert self.script, f"not in the script: {transfer}"
-        assert self.script[0] == transfer
-        del self.script[0]
+    def tell(self, *request: object) -> None:
+        """Meet a step without an answer."""
+        if self.script and isinstance(self.script[0][-1], Exception):
+            self.ask(*request)
+        else:
+            self._expect(*request)
 
-    def _answer(self, length: int, *request: object) -> bytes:
+    def ask(self, *request: object) -> Any:
+        """Meet a step, and return its answer."""
         answer = self.script[0][-1] if self.script else b""
         self._expect(*request, answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _expect(self, *step: object) -> None:
+        assert self.script, f"not in the script: {step}"
+        assert self.script[0] == step
+        del self.script[0]
+
+
+class ScriptedBus(Script):
+    """An I2C bus that accepts exactly the transfers it was told to expect, in order.
+
+    A step is ("write", address, data sent), ("read", address, data answered) or
+    ("write_read", address, data sent, data answered); or it ends with the error to raise. End a
+    test with `done()`.
+    """
+
+    def write(self, address: int, data: bytes) -> None:
+        self.tell("write", address, data)
+
+    def read(self, address: int, length: int) -> bytes:
+        return self._bytes(length, "read", address)
+
+    def write_read(self, address: int, data: bytes, length: int) -> bytes:
+        return self._bytes(length, "write_read", address, data)
+
+    def answers(self, address: int) -> bool:
+        """Whether the script still has a step for this address."""
+        return any(step[1] == address for step in self.script)
+
+    def _bytes(self, length: int, *request: object) -> bytes:
+        answer: bytes = self.ask(*request)
         assert len(answer) == length, f"asked for {length} bytes, the script has {len(answer)}"
         return answer
+
+
+class ScriptedOneWire(Script):
+    """The same for 1-wire: ("devices", ids) and ("read", id, file, text)."""
+
+    def devices(self) -> list[str]:
+        found: list[str] = self.ask("devices")
+        return found
+
+    def read(self, device: str, file: str) -> str:
+        text: str = self.ask("read", device, file)
+        return text
+
+
+class ScriptedPort(Script):
+    """The same for a serial port: ("speed", baud), ("write", bytes) and ("read", bytes)."""
+
+    def speed(self, baud: int) -> None:
+        self.tell("speed", baud)
+
+    def write(self, data: bytes) -> None:
+        self.tell("write", data)
+
+    def read(self) -> bytes:
+        data: bytes = self.ask("read")
+        return data
+
+
+class Recording:
+    """A file of `pilogger record`: `about` is its first line, `outcomes` what each call gave.
+
+    `play(SHT4x)` makes the driver, has it do what was recorded, and returns what each call
+    gives now: None for a start, the values of a reading, or an error as text. It ends the
+    test where the driver asks something else of its bus than was recorded.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.about, *events = map(json.loads, file.read_text().splitlines())
+        self.calls = [event["do"] for event in events if event.get("do", "open") != "open"]
+        self.outcomes = [_outcome(it) for it in events if not {"do", "bus", "wait"} & it.keys()]
+        self._steps = [self._step(event) for event in events if "bus" in event]
+
+    def bus(self) -> Script:
+        """Return the bus of the recording, which answers as it did then."""
+        kinds = {"i2c": ScriptedBus, "onewire": ScriptedOneWire, "serial": ScriptedPort}
+        return kinds[self.about["kind"]](*self._steps)
+
+    def play(self, driver: Callable[..., Any], **options: object) -> list[object]:
+        """Play it to a driver; `options` go before those of the recording."""
+        bus = self.bus()
+        made = driver(bus, **self.about["options"] | options)
+        found = [self._do(getattr(made, call)) for call in self.calls]
+        bus.done()
+        return found
+
+    def _do(self, method: Callable[[], Any]) -> object:
+        try:
+            result, _ = run(method())
+        except AssertionError:
+            raise
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        return dict(result) if isinstance(result, Mapping) else result and result._asdict()
+
+    def _step(self, event: Mapping[str, Any]) -> tuple[Any, ...]:
+        verb, given = event["bus"], event["with"]
+        if self.about["kind"] == "i2c" and verb != "write":
+            given = given[:-1]  # the length, which the answer tells
+        step = (verb, *map(self._plain, given))
+        if "fails" in event:
+            name, _, text = event["fails"].partition(": ")
+            return *step, getattr(errors, name, RuntimeError)(text)
+        return (*step, self._plain(event["gives"])) if "gives" in event else step
+
+    def _plain(self, value: object) -> object:
+        is_hex = isinstance(value, str) and self.about["kind"] != "onewire"
+        return bytes.fromhex(str(value)) if is_hex else value
+
+
+def _outcome(event: Mapping[str, Any]) -> object:
+    return event.get("fails", event.get("gives"))
 
 
 class SerialPort:

@@ -7,7 +7,7 @@ checked by its signature, and then by making one, which does no I/O.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -116,7 +116,7 @@ class Reader:
         if isinstance(shaped, shape.BusSensor) and found.kind and shaped.bus is not None:
             self._check_bus(found.kind, shaped.bus, trail)
         if isinstance(shaped, shape.Sensor) and self.document.intact(trail):
-            sensor = _sensor_settings(id, found, shaped)
+            sensor = _sensor_settings(id, found, shaped, secret=self._secret(trail))
             channels = self._built(sensor, trail, drivers.channels_of) or channels
         for name in _dict(self._at((*trail, "channels"))):
             if channels and name not in channels:
@@ -200,6 +200,14 @@ class Reader:
                     sentence = sentence.replace(form, "***")
         return " ".join(sentence.split())
 
+    def _secret(self, trail: Trail) -> list[str]:
+        """Return the keys whose values are or hold secrets."""
+        return [
+            key
+            for key, value in _dict(self._at(trail)).items()
+            if any(isinstance(text, Secret) for text in _texts(value))
+        ]
+
     def _at(self, trail: Trail) -> Any:
         value = self.document.value
         for step in trail:
@@ -230,13 +238,13 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _sensor_settings(
-    id: str, found: Found, shaped: shape.Sensor, aside: str = ""
+    id: str, found: Found, shaped: shape.Sensor, aside: str = "", secret: Collection[str] = ()
 ) -> SensorSettings:
     bus = getattr(shaped, "bus", None)
     return SensorSettings(
         id,
         found.owner,
-        Options(shape.options(shaped)),
+        Options(shape.options(shaped), secret),
         found.kind,
         found.kind.default if found.kind and bus is None else bus,
         shaped.every,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,15 +13,33 @@ from pilogger.config.durations import Age, Window
 from pilogger.config.paths import File
 from pilogger.config.sizes import Limit, Reserve
 from pilogger.config.web import WebAddress
+from pilogger.errors import PiloggerError
+
+HIDDEN = "***"
 
 
 class Options(Mapping[str, Any]):
-    """What a driver or destination is made with; shows names only, as some values are secret."""
+    """What a driver or destination is made with; shows names only, as some values are secret.
 
-    __slots__ = ("_values",)
+    `secret` are the names of those that the config has as a secret.
+    """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    __slots__ = ("_secret", "_values")
+
+    def __init__(self, values: Mapping[str, Any], secret: Collection[str] = ()) -> None:
         self._values = dict(values)
+        self._secret = frozenset(secret)
+
+    def shown(self) -> dict[str, Any]:
+        """Return the values, with `***` for what is secret."""
+        return self._values | dict.fromkeys(self._secret, HIDDEN)
+
+    def hide(self, text: str) -> str:
+        """Return a text without what is secret, as it is or as JSON has it."""
+        for name in self._secret:
+            for secret in _texts(self._values.get(name)):
+                text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], HIDDEN)
+        return text
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -33,6 +52,17 @@ class Options(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<options: {', '.join(self._values) or 'none'}>"
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Return the texts in a value, but for empty ones."""
+    if isinstance(value, str | Path):
+        yield from filter(None, [str(value)])
+    elif isinstance(value, Mapping):
+        yield from _texts([*value.values()])
+    elif isinstance(value, Iterable):
+        for inner in value:
+            yield from _texts(inner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +173,15 @@ class Settings:
     store: StoreSettings
     clock: ClockSettings
     driver_dirs: tuple[Path, ...]
+
+    def sensor(self, id: str) -> SensorSettings:
+        """Return one of the sensors.
+
+        Raises:
+            PiloggerError: there is none of that name; the text says which there are.
+        """
+        for sensor in self.sensors:
+            if sensor.id == id:
+                return sensor
+        known = ", ".join(one.id for one in self.sensors) or "none"
+        raise PiloggerError(f"no sensor is called {id!r}; the config has {known}")
