@@ -10,7 +10,7 @@ help:
 	@echo "make demo        this machine's own readings, from the sensor to the page"
 	@echo "make test        the whole suite (make test ARGS='-k store' for a part)"
 	@echo "make lint        format, style, types and the import contract"
-	@echo "make docs        write the generated tables anew"
+	@echo "make docs        write the generated tables and docs/sensors.md anew"
 	@echo "make package     the wheel, tried in a fresh environment"
 	@echo "make bench       the figures of benchmarks/README.md, beside their peers"
 	@echo "make bench-store those of the store's history; the last of them needs root"
@@ -26,10 +26,10 @@ lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy pilogger tests benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/cog --check -r README.md
+	$(BIN)/cog --check -r README.md docs/sensors.md
 
 docs: .venv/lint
-	$(BIN)/cog -r README.md
+	$(BIN)/cog -r README.md docs/sensors.md
 	$(BIN)/pilogger schema > examples/pilogger.schema.json
 
 package: .venv/package

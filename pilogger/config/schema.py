@@ -18,6 +18,7 @@ from pilogger import destinations
 from pilogger import driver as drivers
 from pilogger.config import shape, sizes
 from pilogger.config.durations import EXAMPLES
+from pilogger.docstrings import descriptions, summary
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -81,9 +82,9 @@ class _Generator(GenerateJsonSchema):
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> Json:
         found = super().dataclass_schema(schema)
-        found["description"] = shape.summary(schema["cls"])
+        found["description"] = summary(schema["cls"])
         found["additionalProperties"] = False  # pydantic before 2.12 does not say so
-        for name, text in shape.descriptions(schema["cls"]).items():
+        for name, text in descriptions(schema["cls"]).items():
             found["properties"][name]["description"] = text
         return found
 

@@ -20,10 +20,10 @@ from pilogger.config.durations import Interval
 from pilogger.config.names import Trail
 from pilogger.config.paths import File, Folder
 from pilogger.config.settings import ChannelSettings, ClockSettings, StoreSettings
+from pilogger.docstrings import descriptions, summary
 from pilogger.words import ranges
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 
 Words = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -166,17 +166,6 @@ def options(shaped: Shape) -> dict[str, Any]:
     fields = type(shaped).model_fields
     given = (name for name in fields if name in shaped.model_fields_set)
     return {alias: getattr(shaped, name) for name in given if (alias := fields[name].alias)}
-
-
-def summary(owner: type) -> str:
-    """Return the first paragraph of a class's docstring."""
-    return " ".join((inspect.getdoc(owner) or "").partition("\n\n")[0].split())
-
-
-def descriptions(owner: type) -> dict[str, str]:
-    """Read the section `Options:` of a class's docstring: `name: text`, one below the other."""
-    section = (inspect.getdoc(owner) or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
-    return {name: " ".join(text.split()) for name, text in ENTRY.findall(section)}
 
 
 def names_at(kind: Any, trail: Trail) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pilogger import driver
 from pilogger.bus import Kind
+from pilogger.docstrings import about
 
 Wait = Callable[[float], object]
 Open = Callable[[Kind, Any], Any]
@@ -74,10 +75,3 @@ def candidates(folders: Iterable[Path] = ()) -> list[Candidate]:
             if kind := driver.bus_kind(cls):
                 found.append(Candidate(name, cls, about(cls), kind))
     return found
-
-
-def about(cls: type) -> str:
-    """Return the first line of what its module says, without the kind of its bus."""
-    module = inspect.getmodule(cls)
-    line = ((module and module.__doc__) or cls.__name__).strip().partition("\n")[0]
-    return line.rpartition(" (")[0] if line.endswith(").") else line.removesuffix(".")
