@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.driver import Steps
-from pilogger.errors import NotReady, WrongChip
+from pilogger.errors import NotReady
 
 CHIP_ID = 0xD0  # §5.4.1
 CHIPS = {
@@ -51,10 +51,8 @@ class BoschDevice(I2CDevice):
         if name == self.name:
             return
         if name is None:
-            raise WrongChip(f"{self.address:#04x} answers as {found:#04x}, not {self.name}")
-        raise WrongChip(
-            f"{self.address:#04x} answers as {name} ({found:#04x}): use driver: {name.lower()}"
-        )
+            raise self.wrong(f"{found:#04x}")
+        raise self.wrong(f"{name} ({found:#04x})", name.lower())
 
 
 class Bosch280(BoschDevice):

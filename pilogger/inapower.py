@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 TEXAS_INSTRUMENTS = 0x5449
 DRIVERS = {0x226: "ina226", 0x227: "ina260"}  # by die; the last four bits are the revision
@@ -76,10 +76,10 @@ class INAPower(I2CDevice):
         """
         if self.identify(self.bus, self.address):
             return
-        name = DRIVERS[self.DIE].upper()
-        if self.manufacturer == TEXAS_INSTRUMENTS and (other := DRIVERS.get(self.die >> 4)):
-            raise WrongChip(f"{self.address:#04x} answers as {other.upper()}: use driver: {other}")
-        raise WrongChip(f"{self.address:#04x} does not answer as {name}")
+        maker, die = self.manufacturer, self.die
+        if maker == TEXAS_INSTRUMENTS and (other := DRIVERS.get(die >> 4)):
+            raise self.wrong(other.upper(), other)
+        raise self.wrong(f"maker {maker:#06x}, die {die:#06x}")
 
     def convert(self) -> Steps[tuple[float, int]]:
         """Measure both at once; return volts, and the count of what flows through the shunt.

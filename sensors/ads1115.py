@@ -17,7 +17,7 @@ from typing import Literal
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 Input = Literal["a0", "a1", "a2", "a3", "a0_a1", "a0_a3", "a1_a3", "a2_a3"]
 MUX: dict[Input, int] = {  # bits 14:12, §9.6.3, table 8
@@ -90,9 +90,7 @@ class ADS1115(I2CDevice):
         self.config = self.settings
         yield SLOWEST_S
         if (found := self.config) != START | self.settings:
-            raise WrongChip(
-                f"{self.address:#04x} does not answer as an ADS1115: its settings are {found:#06x}"
-            )
+            raise self.wrong(f"something with the settings {found:#06x}")
 
     def read(self) -> Steps[dict[str, float]]:
         """Measure the inputs, one after another, each in 9 ms (ADS1015: 1 ms).

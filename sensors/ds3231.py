@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Block, Bus, I2CDevice
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, NotReady, WrongChip
+from pilogger.errors import BadReading, NotReady
 
 ADDRESS = 0x68
 BUSY = 0b0000_0100  # status: it measures, p. 14
@@ -59,7 +59,7 @@ class DS3231(I2CDevice):
             WrongChip: it cannot.
         """
         if not self.identify(self.bus, self.address):
-            raise WrongChip(f"{self.address:#04x} does not answer as a DS3231")
+            raise self.wrong()
 
     def read(self) -> Steps[Reading]:
         """Fetch the latest value; if the chip measures just now, when it is done.

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Block, Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, NotReady, WrongChip
+from pilogger.errors import BadReading, NotReady
 
 PARTS = {0x0160: "ENS160", 0x0161: "ENS161"}  # §16.2.1; the ENS161 has the same registers
 ADXL345 = 0xE5  # what that has in its register 0x00
@@ -65,7 +65,7 @@ class ENS160(I2CDevice):
         (found,) = self.part
         if found not in PARTS:
             name = "ADXL345" if found & 0xFF == ADXL345 else "another chip"
-            raise WrongChip(f"{self.address:#04x} answers as {name} ({found:#06x}), not ENS160")
+            raise self.wrong(f"{name} ({found:#06x})")
         if self.opmode != STANDARD:
             self.opmode = STANDARD
 

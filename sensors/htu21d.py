@@ -15,7 +15,7 @@ from pilogger.bus import sensirion
 from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 ADDRESS = 0x40
 RESET = b"\xfe"
@@ -72,7 +72,7 @@ class HTU21D(I2CDevice):
         self.bus.write(self.address, RESET)
         yield RESET_S
         if not self.identify(self.bus, self.address):
-            raise WrongChip(f"{self.address:#04x} does not answer as an HTU21D, Si7021 or SHT2x")
+            raise self.wrong()
 
     def read(self) -> Steps[Reading]:
         """Measure both, one after the other, which takes 115 ms.

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, NoAnswer, WrongChip
+from pilogger.errors import BadReading, NoAnswer
 
 RESET, AFTER_RESET, RESET_S = 0x8000, 0x399F, 0.001  # p. 25
 RANGES = 1 << 13 | 0b11 << 11  # 32 V, and 320 mV at the shunt, p. 26
@@ -72,13 +72,11 @@ class INA219(I2CDevice):
         """
         with suppress(NoAnswer):  # it may not know these registers
             if self.manufacturer == 0x5449 and (name := OTHERS.get(self.die >> 4)):
-                raise WrongChip(
-                    f"{self.address:#04x} answers as {name.upper()}: use driver: {name}"
-                )
+                raise self.wrong(name.upper(), name)
         self.config = RESET
         yield RESET_S
         if (found := self.config) != AFTER_RESET:
-            raise WrongChip(f"{self.address:#04x} answers as {found:#06x}, not INA219")
+            raise self.wrong(f"{found:#06x}")
 
     def read(self) -> Steps[Reading]:
         """Measure once.

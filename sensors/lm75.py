@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, NoAnswer, WrongChip
+from pilogger.errors import BadReading, NoAnswer
 
 BITS = {"lm75": 9, "lm75b": 11, "pct2075": 11, "tmp102": 12}
 CONFIG = 0x01
@@ -74,11 +74,11 @@ class LM75(I2CDevice):
         """
         with suppress(NoAnswer):  # some may not know the register
             if self.tmp117_id == TMP117_ID:  # whose register 0 would be half of the truth
-                raise WrongChip(f"{self.address:#04x} answers as TMP117: use driver: tmp117")
+                raise self.wrong("TMP117", "tmp117")
         self.bus.write(self.address, bytes([CONFIG]) + self.running)
         self.limit = LIMIT  # nothing happens there, but a reset will show
         if not self._kept():
-            raise WrongChip(f"{self.address:#04x} does not answer as an LM75")
+            raise self.wrong()
         yield CONVERSION_S
 
     def read(self) -> Reading:

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 
 from pilogger.bus.i2c import Block, Bus, I2CDevice, Register
 from pilogger.channel import Channel
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 ADDRESS = 0x36
 VERSION_17048, VERSION_MASK = 0x0010, 0xFFF0  # the last four bits are the revision
@@ -60,7 +60,7 @@ class MAX17048(I2CDevice):
         found = self.version
         self.fine = is_17048(found)
         if not self.fine and found not in VERSIONS_17043:
-            raise WrongChip(f"{self.address:#04x} answers as {found:#06x}, not MAX17048")
+            raise self.wrong(f"{found:#06x}")
 
     def read(self) -> Reading:
         """Fetch the latest values.

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 MANUFACTURER, DEVICE = 0x0054, 0x04  # §5.1.4, §5.1.5; the revision follows in the low byte
 CONTINUOUS = 0x0000  # §5.1.1; not shut down, the alert output off
@@ -64,7 +64,7 @@ class MCP9808(I2CDevice):
             WrongChip: something else lives at this address.
         """
         if not self.identify(self.bus, self.address):
-            raise WrongChip(f"{self.address:#04x} does not answer as an MCP9808")
+            raise self.wrong(f"maker {self.manufacturer:#06x}, device {self.device:#06x}")
         self.config = CONTINUOUS
         self.upper = HIGHEST  # nothing happens there, but a reset will show
         self.resolution = FINEST

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 from pilogger.bus.i2c import Block, Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 WHO = 0x68  # §4.32, whatever AD0 says
 OTHERS = {0x70: "MPU-6500", 0x71: "MPU-9250", 0x73: "MPU-9255", 0x98: "ICM-20689"}
@@ -90,7 +90,7 @@ class MPU6050(I2CDevice):
         """
         if (found := self.who) != WHO:
             name = OTHERS.get(found, "another chip")
-            raise WrongChip(f"{self.address:#04x} answers as {name} ({found:#04x}), not MPU-6050")
+            raise self.wrong(f"{name} ({found:#04x})")
         self.power = RESET
         yield RESET_S
         self.power = RUNNING

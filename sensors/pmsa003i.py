@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.driver import Steps
-from pilogger.errors import WrongChip
 from pilogger.plantower import SIZE, START, WARM_UP_S, Reading, decode
 
 ADDRESS = 0x12
@@ -37,7 +36,7 @@ class PMSA003I(I2CDevice):
             WrongChip: something else lives at this address.
         """
         if not self.identify(self.bus, self.address):
-            raise WrongChip(f"{self.address:#04x} does not answer as PMSA003I")
+            raise self.wrong()
         yield WARM_UP_S
 
     def read(self) -> Reading:

@@ -14,7 +14,7 @@ from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.bus.sensirion import ask, encode
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, SensorError, WrongChip
+from pilogger.errors import BadReading, SensorError
 
 ADDRESS = 0x58
 FEATURES = b"\x20\x2f"  # bits 15:12 are the product, 0 for an SGP30, §6.3
@@ -76,7 +76,7 @@ class SGP30(I2CDevice):
         (features,) = yield from ask(self.bus, self.address, FEATURES, COMMAND_S)
         if not is_sgp30(features):
             name = "SGPC3" if features >> 12 == 1 else "another chip"
-            raise WrongChip(f"{self.address:#04x} answers as {name} ({features:#06x}), not SGP30")
+            raise self.wrong(f"{name} ({features:#06x})")
         self.bus.write(self.address, INIT)
         yield COMMAND_S
         if self.baseline != NO_BASELINE:

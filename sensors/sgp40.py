@@ -14,7 +14,7 @@ from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.bus.sensirion import ask, encode
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, SensorError, WrongChip
+from pilogger.errors import BadReading, SensorError
 from pilogger.gasindex import RAW_NONE, VOCIndex
 
 ADDRESS = 0x59
@@ -76,7 +76,7 @@ class SGP40(I2CDevice):
         (features,) = yield from ask(self.bus, self.address, FEATURES, FEATURES_S)
         if features & KIND != SGP40_KIND:
             name = "SGP41" if features & KIND == SGP41_KIND else "another chip"
-            raise WrongChip(f"{self.address:#04x} answers as {name} ({features:#06x}), not SGP40")
+            raise self.wrong(f"{name} ({features:#06x})")
         (verdict,) = yield from ask(self.bus, self.address, TEST, TEST_S)
         if verdict != PASSED:
             raise BadReading(f"the SGP40 fails its own test ({verdict:#06x})")

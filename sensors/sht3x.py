@@ -14,7 +14,7 @@ from pilogger.bus import sensirion
 from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, NoAnswer, WrongChip
+from pilogger.errors import BadReading, NoAnswer
 
 MEASURE = b"\x24\x00"  # single shot, high repeatability, the clock is not stretched, table 9
 MEASURE_S = 0.0155  # §2.2, table 4; half a millisecond more than this edition says, as later ones
@@ -82,7 +82,7 @@ class SHT3x(I2CDevice):
         """
         try:
             if not self.identify(self.bus, self.address):
-                raise WrongChip(f"{self.address:#04x} does not answer as an SHT3x")
+                raise self.wrong()
         except NoAnswer:
             yield from self._ask_for_sht4x()
         self.bus.write(self.address, BREAK)
@@ -103,4 +103,4 @@ class SHT3x(I2CDevice):
     def _ask_for_sht4x(self) -> Steps[None]:
         """Raise what the silence means: an SHT4x has the same addresses and other commands."""
         yield from sensirion.ask(self.bus, self.address, SHT4X_SERIAL, SHT4X_SERIAL_S, words=2)
-        raise WrongChip(f"{self.address:#04x} answers as SHT4x: use driver: sht4x")
+        raise self.wrong("SHT4x", "sht4x")

@@ -15,7 +15,7 @@ from pilogger.bus import sensirion
 from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, NoAnswer, WrongChip
+from pilogger.errors import BadReading, NoAnswer
 
 MEASURE = b"\xfd"  # high precision, the heater stays off, "Command Overview"
 MEASURE_S = 0.0083  # "Timings"
@@ -80,10 +80,10 @@ class SHT4x(I2CDevice):
         """
         try:
             if not (yield from self.identify(self.bus, self.address)):
-                raise WrongChip(f"{self.address:#04x} does not answer as an SHT4x")
+                raise self.wrong()
         except NoAnswer:  # an SHT3x has the same addresses and other commands
             sensirion.decode(self.bus.write_read(self.address, SHT3X_STATUS, 3))
-            raise WrongChip(f"{self.address:#04x} answers as SHT3x: use driver: sht3x") from None
+            raise self.wrong("SHT3x", "sht3x") from None
         self.bus.write(self.address, RESET)
         yield RESET_S
 

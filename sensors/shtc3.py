@@ -14,7 +14,7 @@ from pilogger.bus import sensirion
 from pilogger.bus.i2c import Bus, I2CDevice
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import NoAnswer, WrongChip
+from pilogger.errors import NoAnswer
 
 ADDRESS = 0x70
 WAKE = b"\x35\x17"  # "Sleep Command and Wakeup Command"
@@ -92,9 +92,7 @@ class SHTC3(I2CDevice):
         """
         found = yield from identity(self.bus, self.address)
         if found & ID_MASK != ID_VALUE:
-            raise WrongChip(
-                f"{self.address:#04x} answers as another chip ({found:#06x}), not SHTC3"
-            )
+            raise self.wrong(f"another chip ({found:#06x})")
         self.bus.write(self.address, SLEEP)
 
     def read(self) -> Steps[Reading]:

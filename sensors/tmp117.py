@@ -14,7 +14,7 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 ID_MASK, ID_VALUE = 0x0FFF, 0x0117  # the rest is the revision; the TMP119 has 0x2117, §7.6
 SOFT_RESET, RESET_S = 0x0002, 0.002  # §7.6, table 7-6
@@ -67,7 +67,7 @@ class TMP117(I2CDevice):
             WrongChip: something else lives at this address.
         """
         if (found := self.device_id) & ID_MASK != ID_VALUE:
-            raise WrongChip(f"{self.address:#04x} answers as {found:#06x}, not TMP117")
+            raise self.wrong(f"{found:#06x}")
         self.config = SOFT_RESET
         yield RESET_S
 

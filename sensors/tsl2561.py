@@ -15,13 +15,13 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Block, Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 COMMAND, WORD = 0b1000_0000, 0b0010_0000  # COMMAND, with the register's address
 OTHERS = (
-    (0xB2, 0x50, "TSL2591: use driver: tsl2591"),
-    (0xC0, 0xEE, "VL53L0X"),
-    (0x92, 0xAB, "APDS9960"),
+    (0xB2, 0x50, "TSL2591", "tsl2591"),
+    (0xC0, 0xEE, "VL53L0X", ""),
+    (0x92, 0xAB, "APDS9960", ""),
 )
 POWER_ON, POWER_OFF = 0b11, 0b00  # CONTROL
 
@@ -107,7 +107,7 @@ class TSL2561(I2CDevice):
         All that share its addresses take the questions for registers to read, but a PCF8591,
         to which they are settings that each poll sets anew.
         """
-        if any(bus.write_read(address, bytes([at]), 1)[0] == value for at, value, _ in OTHERS):
+        if any(bus.write_read(address, bytes([at]), 1)[0] == value for at, value, *_ in OTHERS):
             return False
         return bus.write_read(address, bytes([COMMAND | 0xA]), 1)[0] >> 4 in PACKAGES
 
@@ -117,13 +117,11 @@ class TSL2561(I2CDevice):
         Raises:
             WrongChip: another one lives at this address.
         """
-        for register, value, name in OTHERS:
+        for register, value, name, fits in OTHERS:
             if self.bus.write_read(self.address, bytes([register]), 1)[0] == value:
-                raise WrongChip(f"{self.address:#04x} answers as {name}")
+                raise self.wrong(name, fits)
         if (found := self.ident) >> 4 not in PACKAGES:
-            raise WrongChip(
-                f"{self.address:#04x} answers as another chip ({found:#04x}), not TSL2561"
-            )
+            raise self.wrong(f"another chip ({found:#04x})")
         self.bands = PACKAGES[found >> 4]
 
     def read(self) -> Steps[Reading]:

@@ -15,12 +15,12 @@ from typing import Annotated, NamedTuple
 from pilogger.bus.i2c import Block, Bus, I2CDevice, Register
 from pilogger.channel import Channel
 from pilogger.driver import Steps
-from pilogger.errors import BadReading, WrongChip
+from pilogger.errors import BadReading
 
 ADDRESS = 0x29
 COMMAND = 0b1010_0000  # a normal transaction, and the register's address (COMMAND)
 CHIP_ID = 0x50  # ID
-OTHERS = ((0x8A, 0xF0, 0x50, "TSL2561: use driver: tsl2561"), (0xC0, 0xFF, 0xEE, "VL53L0X"))
+OTHERS = ((0x8A, 0xF0, 0x50, "TSL2561", "tsl2561"), (0xC0, 0xFF, 0xEE, "VL53L0X", ""))
 POWER_ON, ALS_ON = 0b0000_0001, 0b0000_0010  # ENABLE: PON, AEN
 VALID = 0b0000_0001  # STATUS: an integration has ended since ALS_ON was set
 STEP_S = 0.12  # of integration: 100 ms, 108 at the longest
@@ -84,10 +84,10 @@ class TSL2591(I2CDevice):
         """
         if (found := self.chip_id) == CHIP_ID:
             return
-        for register, mask, value, name in OTHERS:
+        for register, mask, value, name, fits in OTHERS:
             if self.bus.write_read(self.address, bytes([register]), 1)[0] & mask == value:
-                raise WrongChip(f"{self.address:#04x} answers as {name}")
-        raise WrongChip(f"{self.address:#04x} answers as another chip ({found:#04x}), not TSL2591")
+                raise self.wrong(name, fits)
+        raise self.wrong(f"another chip ({found:#04x})")
 
     def read(self) -> Steps[Reading]:
         """Measure as in a room, and again if that is too bright or too dim.

@@ -227,6 +227,15 @@ def test_a_register_of_two_bytes_has_its_high_byte_first() -> None:
         chip.limit = 0x10000
 
 
+def test_another_chip_is_named_with_what_to_do() -> None:
+    """The driver that fits, or where to look for one."""
+    chip = Chip(MemoryBus({}), 0x40)
+
+    assert str(chip.wrong("INA260", "ina260")) == "0x40 answers as INA260: use driver: ina260"
+    assert str(chip.wrong("0x1234")).startswith("0x40 answers as 0x1234, not Chip; `pilogger scan`")
+    assert str(chip.wrong()).startswith("0x40 does not answer as Chip; `pilogger scan` tells")
+
+
 @pytest.mark.parametrize("value", [-1, 0x100])
 def test_a_value_that_does_not_fit_a_register_is_refused(value: int) -> None:
     """Cutting it off silently would configure the chip wrongly."""

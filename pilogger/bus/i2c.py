@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol, Self, overload
 
 from pilogger.bus import Kind, mux
-from pilogger.errors import NoAnswer
+from pilogger.errors import NoAnswer, WrongChip
 
 
 class Bus(Protocol):
@@ -56,6 +56,18 @@ class I2CDevice:
     def __init__(self, bus: Bus, address: int) -> None:
         self.bus = bus
         self.address = address
+
+    def wrong(self, found: str = "", fits: str = "") -> WrongChip:
+        """Return the error that another chip lives here: what it said, and the driver that fits.
+
+        Where none is known to fit, people are sent to look.
+        """
+        said = f"answers as {found}" if found else "does not answer"
+        if fits:
+            return WrongChip(f"{self.address:#04x} {said}: use driver: {fits}")
+        is_not = f"{said}, not" if found else f"{said} as"
+        hint = "`pilogger scan` tells what it may be"
+        return WrongChip(f"{self.address:#04x} {is_not} {type(self).__name__}; {hint}")
 
 
 class Register:

@@ -155,7 +155,10 @@ def test_what_keeps_no_settings_is_no_ads1115(found: int) -> None:
         ("write_read", 0x48, b"\x01", found.to_bytes(2, "big")),
     )
 
-    with pytest.raises(WrongChip, match="0x48 does not answer as an ADS1115"):
+    with pytest.raises(
+        WrongChip,
+        match=r"0x48 answers as something with the settings 0x.*, not ADS1115; `pilogger scan`",
+    ):
         run(ADS1115(bus).start())
 
 

@@ -102,7 +102,7 @@ def test_what_no_clock_holds_is_another_chip(raw: bytes, day: int, status: int) 
     """As an MPU6050, whose registers there are zero."""
     bus = chip(raw, day, status)
 
-    with pytest.raises(WrongChip, match="0x68 does not answer as a DS3231"):
+    with pytest.raises(WrongChip, match="0x68 does not answer as DS3231; `pilogger scan`"):
         DS3231(bus).start()
     assert not bus.writes
     assert not DS3231.identify(bus, 0x68)

@@ -136,7 +136,7 @@ def test_a_chip_that_lost_its_supply_is_woken_again() -> None:
 def test_a_lookalike_is_named_and_left_alone(part: int, name: str) -> None:
     bus = chip(part=part)
 
-    with pytest.raises(WrongChip, match=f"0x53 answers as {name}, not ENS160$"):
+    with pytest.raises(WrongChip, match=f"0x53 answers as {name}, not ENS160; `pilogger scan`"):
         ENS160(bus).start()
     assert not bus.writes
     assert not ENS160.identify(bus, 0x53)

@@ -88,7 +88,9 @@ def test_an_ina260_is_named_with_its_driver() -> None:
 def test_another_identity_is_refused(maker: int, die: int) -> None:
     bus = chip(0, 0, maker=maker, die=die)
 
-    with pytest.raises(WrongChip, match="0x40 does not answer as INA226"):
+    with pytest.raises(
+        WrongChip, match=f"0x40 answers as maker {maker:#06x}, die {die:#06x}, not INA226"
+    ):
         INA226(bus).start()
     assert not INA226.identify(bus, 0x40)
 

@@ -129,7 +129,7 @@ def test_a_chip_that_refuses_the_question_may_be_an_lm75() -> None:
 @pytest.mark.parametrize("limit", [0x0000, 0xFFFF, 0x7D80])
 def test_what_keeps_no_limit_is_no_lm75(limit: int) -> None:
     """As a PCF8591, which answers all questions with its converter."""
-    with pytest.raises(WrongChip, match="0x48 does not answer as an LM75"):
+    with pytest.raises(WrongChip, match="0x48 does not answer as LM75"):
         run(LM75(chip(0x1900, limit)).start())
 
 

@@ -98,7 +98,10 @@ def test_another_identity_is_refused_and_left_alone(manufacturer: int, device: i
     """An accelerometer may live at this address."""
     bus = chip(0x0190, manufacturer, device)
 
-    with pytest.raises(WrongChip, match="0x18 does not answer as an MCP9808"):
+    with pytest.raises(
+        WrongChip,
+        match=f"0x18 answers as maker {manufacturer:#06x}, device {device:#06x}, not MCP9808",
+    ):
         run(MCP9808(bus).start())
     assert all(len(written) == 1 for written in bus.writes)
     assert not MCP9808.identify(bus, 0x18)

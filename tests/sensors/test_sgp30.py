@@ -149,7 +149,7 @@ def test_a_chip_that_forgot_everything_is_noticed_and_gets_its_baseline_back() -
 def test_a_lookalike_is_named_and_left_alone(features: int, name: str) -> None:
     bus = chip(features=features)
 
-    with pytest.raises(WrongChip, match=f"0x58 answers as {name}, not SGP30$"):
+    with pytest.raises(WrongChip, match=f"0x58 answers as {name}, not SGP30; `pilogger scan`"):
         run(SGP30(bus).start())
     assert bus.writes == [FEATURES]
     assert not run(SGP30.identify(bus, 0x58))[0]

@@ -118,7 +118,7 @@ def test_start_identifies_tests_and_heats_up() -> None:
 def test_a_lookalike_is_named_and_left_alone(features: int, name: str) -> None:
     bus = chip(features=features)
 
-    with pytest.raises(WrongChip, match=f"0x59 answers as {name}.*, not SGP40$"):
+    with pytest.raises(WrongChip, match=f"0x59 answers as {name}.*, not SGP40; `pilogger scan`"):
         run(SGP40(bus).start())
     assert bus.writes == [FEATURES]
 

@@ -116,7 +116,7 @@ def test_a_strange_status_is_another_chip_which_is_left_alone(status: bytes) -> 
     """No checksum, or bits that the data sheet says are zero."""
     bus = chip(QUARTERS, status)
 
-    with pytest.raises(WrongChip, match="0x44 does not answer as an SHT3x"):
+    with pytest.raises(WrongChip, match="0x44 does not answer as SHT3x"):
         run(SHT3x(bus).start())
     assert bus.writes == [b"\xf3\x2d"]
     assert not SHT3x.identify(bus, 0x44)

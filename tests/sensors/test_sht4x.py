@@ -115,7 +115,7 @@ def test_an_sht3x_is_named_with_its_driver() -> None:
 def test_a_strange_serial_number_is_another_chip_which_is_left_alone(serial: bytes) -> None:
     bus = chip(b"", serial)
 
-    with pytest.raises(WrongChip, match="0x44 does not answer as an SHT4x"):
+    with pytest.raises(WrongChip, match="0x44 does not answer as SHT4x"):
         run(SHT4x(bus).start())
     assert bus.writes == [b"\x89"]
     assert run(SHT4x.identify(bus, 0x44))[0] is False

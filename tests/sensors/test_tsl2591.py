@@ -155,8 +155,8 @@ def test_its_identity_is_known() -> None:
     ("register", "value", "name"),
     [
         (0x8A, 0x53, "TSL2561: use driver: tsl2561$"),
-        (0xC0, 0xEE, "VL53L0X$"),
-        (0x00, 0x00, r"another chip \(0xa5\), not TSL2591$"),
+        (0xC0, 0xEE, "VL53L0X, not TSL2591;"),
+        (0x00, 0x00, r"another chip \(0xa5\), not TSL2591;"),
     ],
 )
 def test_another_chip_is_named_and_left_alone(register: int, value: int, name: str) -> None:
