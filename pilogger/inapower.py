@@ -14,6 +14,7 @@ from pilogger.errors import BadReading
 
 TEXAS_INSTRUMENTS = 0x5449
 DRIVERS = {0x226: "ina226", 0x227: "ina260"}  # by die; the last four bits are the revision
+NEVER_CHANGE = 0xF000  # bits of the configuration
 SIXTEEN = 0b010 << 9  # conversions that are averaged
 LENGTHS = 0b100 << 6 | 0b100 << 3  # 1.1 ms for the voltage, as long for the current
 BOTH_ONCE = 0b011
@@ -59,14 +60,18 @@ class INAPower(I2CDevice):
 
     @classmethod
     def identify(cls, bus: Bus, address: int) -> bool:
-        """Whether the chip at this address has the die and the maker that it should.
+        """Whether the chip at this address has the configuration, the die and the maker.
 
-        In this order: an HTU21D takes the address of the maker's register for a reset, and
-        knows no command like the other. A PCF8591 takes both for settings, which each poll
-        sets anew.
+        In this order: an HTU21D takes the address of the maker's register for a reset, and a
+        PCF8591 takes both for settings that switch its output on; neither does the others any
+        harm, and neither passes them.
         """
         chip = cls(bus, address)
-        return chip.die >> 4 == cls.DIE and chip.manufacturer == TEXAS_INSTRUMENTS
+        return (
+            chip.config & NEVER_CHANGE == cls.ALWAYS_SET
+            and chip.die >> 4 == cls.DIE
+            and chip.manufacturer == TEXAS_INSTRUMENTS
+        )
 
     def start(self) -> None:
         """Identify the chip; nothing needs to be set up.

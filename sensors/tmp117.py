@@ -55,8 +55,7 @@ class TMP117(I2CDevice):
     def identify(cls, bus: Bus, address: int) -> bool:
         """Whether the chip at this address is a TMP117 or TMP119.
 
-        To an ADS1115 and an LM75 it is a register to read; a PCF8591 takes it for its
-        settings, which each poll sets anew.
+        To an ADS1115 and an LM75 it is a register to read, to a PCF8591 a choice of its input.
         """
         return cls(bus, address).device_id & ID_MASK == ID_VALUE
 

@@ -105,11 +105,13 @@ class TSL2561(I2CDevice):
         """Whether the chip at this address says that it is a TSL2561, and not another, too.
 
         All that share its addresses take the questions for registers to read, but a PCF8591,
-        to which they are settings that each poll sets anew.
+        to which the first is a choice of its input.
         """
-        if any(bus.write_read(address, bytes([at]), 1)[0] == value for at, value, *_ in OTHERS):
+        if bus.write_read(address, bytes([COMMAND | 0xA]), 1)[0] >> 4 not in PACKAGES:
             return False
-        return bus.write_read(address, bytes([COMMAND | 0xA]), 1)[0] >> 4 in PACKAGES
+        return not any(
+            bus.write_read(address, bytes([at]), 1)[0] == value for at, value, *_ in OTHERS
+        )
 
     def start(self) -> None:
         """Identify the chip, and its package, which has its own formula.

@@ -180,6 +180,19 @@ def test_where_no_chip_is_the_bus_says_no(fault: int) -> None:
     assert i2c.LinuxBus(Wire(fault=fault), "/dev/i2c-1").answers(0x76) is False
 
 
+def test_the_kernels_own_answer_to_the_search_is_no_chip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real ioctls, both ways, on a device that opens, and knows nothing of I2C."""
+    monkeypatch.setattr(smbus2.SMBus, "_get_funcs", lambda _: i2c.QUICK)
+    bus = i2c.open("/dev/null")
+
+    for address in (0x30, 0x76):
+        with pytest.raises(
+            NoAnswer, match=rf"Inappropriate ioctl.* at {address:#04x} on /dev/null"
+        ):
+            bus.answers(address)
+    bus.close()
+
+
 def test_a_chip_of_the_kernel_is_told_from_a_bus_in_trouble() -> None:
     """i2cdetect shows UU for the first; the second would time out at each address."""
     with pytest.raises(i2c.Held, match=r"kernel driver .* at 0x68"):

@@ -17,7 +17,7 @@ from pilogger.testing import MemoryBus, ScriptedBus, run
 def chip(
     shunt: int, bus: int, ready: int = 0x0008, maker: int = 0x5449, die: int = 0x2260
 ) -> CommandBus:
-    words = {0x01: shunt & 0xFFFF, 0x02: bus, 0x06: ready, 0xFE: maker, 0xFF: die}
+    words = {0x00: 0x4127, 0x01: shunt & 0xFFFF, 0x02: bus, 0x06: ready, 0xFE: maker, 0xFF: die}
     return CommandBus(0x40, {bytes([at]): it.to_bytes(2, "big") for at, it in words.items()})
 
 
@@ -73,7 +73,7 @@ def test_its_identity_is_known_in_every_revision(die: int) -> None:
 
     INA226(bus).start()
 
-    assert bus.writes == [b"\xff", b"\xfe"]
+    assert bus.writes == [b"\x00", b"\xff", b"\xfe"]
     assert INA226.identify(bus, 0x40)
 
 

@@ -134,9 +134,9 @@ CHIPS: dict[str, tuple[int, i2c.Bus]] = {
     "ds3231": (0x68, registers(0x68, {0x03: b"\x01", 0x11: b"\x19\x40"})),
     "ens160": (0x53, registers(0x53, {0x00: b"\x60\x01"})),
     # Its reset, 0xfe, is what an INA226 has its maker in.
-    "htu21d": (0x40, commands(0x40, {b"\xe7": b"\x02"}, b"\xff", b"\x8a")),
-    "ina226": (0x40, Wide(0x40, {0xFE: 0x5449, 0xFF: 0x2260})),
-    "ina260": (0x45, Wide(0x45, {0xFE: 0x5449, 0xFF: 0x2270})),
+    "htu21d": (0x40, commands(0x40, {b"\xe7": b"\x02"}, b"\x00")),
+    "ina226": (0x40, Wide(0x40, {0x00: 0x4127, 0xFE: 0x5449, 0xFF: 0x2260})),
+    "ina260": (0x45, Wide(0x45, {0x00: 0x6127, 0xFE: 0x5449, 0xFF: 0x2270})),
     "lc709203f": (0x0B, registers(0x0B, {0x11: LC709203F})),
     "ltr559": (0x23, registers(0x23, {0x86: b"\x92\x05"})),
     "max17048": (0x36, Wide(0x36, {0x08: 0x0012})),
@@ -147,8 +147,8 @@ CHIPS: dict[str, tuple[int, i2c.Bus]] = {
     "scd4x": (0x62, commands(0x62, {b"\xe4\xb8": encode(0x8000)})),
     "sgp30": (0x58, commands(0x58, {b"\x20\x2f": encode(0x0022)})),
     "sgp40": (0x59, commands(0x59, {b"\x20\x2f": encode(0x3220)})),
-    "sht3x": (0x44, commands(0x44, {b"\xf3\x2d": encode(0x8010)}, b"\xff", b"\x89")),
-    "sht4x": (0x44, commands(0x44, {b"\x89": encode(1, 2)}, b"\xff")),
+    "sht3x": (0x44, commands(0x44, {b"\xf3\x2d": encode(0x8010)}, b"\x00", b"\x89")),
+    "sht4x": (0x44, commands(0x44, {b"\x89": encode(1, 2)}, b"\x00")),
     "shtc3": (
         0x70,
         commands(0x70, {b"\x35\x17": b"", b"\xef\xc8": encode(0x0887), b"\xb0\x98": b""}),
@@ -194,6 +194,22 @@ def test_chips_without_an_identity_are_one_of_several() -> None:
 
     assert drivers(find) == ["ads1115", "ina219", "lm75", "pcf8591"]
     assert not find.sure
+
+
+@pytest.mark.parametrize("address", [0x48, 0x49, 0x4F])
+@pytest.mark.parametrize("code", [0, 0x35, 0xFF])
+def test_the_output_of_a_pcf8591_stays_off(address: int, code: int) -> None:
+    """Each byte that it is sent is its settings; bit 6 switches the output on."""
+
+    class PCF8591(Frame):
+        def write_read(self, _address: int, data: bytes, length: int) -> bytes:
+            if len(data) > 1 or data[0] & 0b0100_0000:
+                pytest.fail(f"{data.hex(' ')} switches the output on")
+            return self.frame[:length]
+
+    (find,) = found(Board({address: PCF8591(address, bytes([code, code]))}))
+
+    assert "pcf8591" in drivers(find)
 
 
 def test_two_that_say_yes_are_two() -> None:
