@@ -212,6 +212,20 @@ def test_the_output_of_a_pcf8591_stays_off(address: int, code: int) -> None:
     assert "pcf8591" in drivers(find)
 
 
+def test_who_does_not_answer_the_question_is_another_chip() -> None:
+    """Here neither of Sensirion's; what has no identity remains."""
+    silent = commands(0x44, {}, b"\x00", b"\x89", b"\xf3\x2d")
+
+    assert drivers(*found(Board({0x44: silent}))) == ["ina219"]
+
+
+def test_an_old_chip_without_the_identity_of_new_ones_may_be_one() -> None:
+    """A VEML7700 from before it got its register."""
+    (find,) = found(Board({0x10: registers(0x10, {})}))
+
+    assert (drivers(find), find.sure) == (["veml7700"], False)
+
+
 def test_two_that_say_yes_are_two() -> None:
     """A clock that is read as an MPU-6050 at the wrong moment, say."""
     (find,) = found(Board({0x68: registers(0x68, {0x03: b"\x01", 0x75: b"\x68"})}))
@@ -313,6 +327,28 @@ def test_a_strangers_driver_that_fails_costs_only_its_answer(tmp_path: Path) -> 
 
     assert (drivers(find), find.sure) == (["mine"], False)
     assert "# mine: {driver: mine}  # needs level" in as_yaml([find])
+
+
+def test_a_driver_that_hides_our_refusal_is_asked_again(tmp_path: Path) -> None:
+    """With a broad `except`, which makes a no of it."""
+    (tmp_path / "broad.py").write_text(
+        "from pilogger.bus.i2c import Bus\n"
+        "class Broad:\n"
+        "    addresses = (0x0f,)\n"
+        "    def __init__(self, bus: Bus): ...\n"
+        "    @staticmethod\n"
+        "    def identify(bus, address):\n"
+        "        try:\n"
+        "            return bus.write_read(address, b'\\x01', 1) == b'\\x07'\n"
+        "        except Exception:\n"
+        "            return False\n"
+        "    def read(self): ...\n"
+    )
+    bus = Board({0x0F: registers(0x0F, {0x01: b"\x07"})})
+
+    (find,) = scan(1, [tmp_path], open_bus=lambda *_: bus).finds
+
+    assert (drivers(find), find.sure) == (["broad"], True)
 
 
 @pytest.fixture
