@@ -40,12 +40,14 @@ Wait = Callable[[float], object]
 class Recorder:
     """Writes events down, each as soon as it happened: a driver may hang in the next."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], hide: Callable[[str], str]) -> None:
         self._write = write
+        self._hide = hide
         self._began = time.monotonic()
 
     def line(self, **event: object) -> None:
-        self._write(json.dumps(event, default=str, ensure_ascii=False) + "\n")
+        shown = _hidden(event, self._hide)
+        self._write(json.dumps(shown, default=str, ensure_ascii=False) + "\n")
 
     def event(self, **event: object) -> None:
         self.line(at=round(time.monotonic() - self._began, 6), **event)
@@ -91,7 +93,7 @@ def record(
     Raises:
         NoAnswer: the bus cannot be opened; that is written, too.
     """
-    recorder = Recorder(lambda line: write(sensor.options.hide(line)))
+    recorder = Recorder(write, sensor.options.hide)
     recorder.line(**_head(sensor))
     bus, close = _open(sensor, recorder)
     failed = 0
@@ -148,6 +150,15 @@ def _do(driver: Any, name: str, recorder: Recorder, wait: Wait) -> None:
 
     recorder.event(do=name)
     recorder.call(lambda: finish(getattr(driver, name)(), waited), _values)
+
+
+def _hidden(value: object, hide: Callable[[str], str]) -> object:
+    """Return a value with its texts changed, but for keys."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        return {key: _hidden(inner, hide) for key, inner in value.items()}
+    return [_hidden(inner, hide) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _values(reading: Any) -> object:

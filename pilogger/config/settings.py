@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +31,13 @@ class Options(Mapping[str, Any]):
 
     def shown(self) -> dict[str, Any]:
         """Return the values, with `***` for what is secret."""
-        return self._values | dict.fromkeys(self._secret, HIDDEN)
+        return self._values | dict.fromkeys(self._secret & self._values.keys(), HIDDEN)
 
     def hide(self, text: str) -> str:
-        """Return a text without what is secret, as it is or as JSON has it."""
+        """Return a text without what is secret."""
         for name in self._secret:
             for secret in _texts(self._values.get(name)):
-                text = text.replace(json.dumps(secret, ensure_ascii=False)[1:-1], HIDDEN)
+                text = text.replace(secret, HIDDEN)
         return text
 
     def __getitem__(self, name: str) -> Any:

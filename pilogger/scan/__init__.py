@@ -59,7 +59,7 @@ def scan(
     names = [bus] if bus is not None else _i2c_buses(dev) or [i2c.KIND.default]
     looks = [_i2c(walk, name, open_bus) for name in names]
     if bus is None:
-        looks.append(one_wire(known, open_bus(onewire.KIND, sys / "bus/w1/devices")))
+        looks.append(one_wire(known, open_bus(onewire.KIND, sys / "bus/w1/devices"), wait))
         ports = serial_ports(dev)
         looks += [listen(known, str(port), wait, open_bus) for port in ports]
         if not ports:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pilogger.bus import mux
 from pilogger.bus.i2c import Held, WalkedBus
-from pilogger.driver import addresses, finish
-from pilogger.errors import NoAnswer, SensorError
+from pilogger.driver import addresses
+from pilogger.errors import NoAnswer
 from pilogger.scan.finds import Candidate, Find, Trouble, Wait
 
 FIRST, LAST = 0x08, 0x77  # the rest is reserved by the I2C specification
@@ -90,8 +90,8 @@ class Walk:
 
     def _meet(self, bus: WalkedBus, name: int | str, address: int) -> Find:
         here = [one for one in self.known if address in addresses(one.cls)]
-        askable = [one for one in here if one.identify]
-        unsure = [one for one in here if not one.identify]
+        askable = [one for one in here if one.can_ask]
+        unsure = [one for one in here if not one.can_ask]
         for most in ROUNDS:
             if most > 1 and not (askable and _is_silent(bus, address)):
                 break
@@ -110,18 +110,8 @@ class Walk:
     ) -> bool | type[TooBold] | None:
         """Return a driver's verdict, None if it cannot tell, or TooBold if it may not ask yet."""
         watched = Watched(bus, most)
-        assert one.identify
-        try:
-            verdict = finish(one.identify(watched, address), self.wait)
-        except TooBold:
-            return TooBold
-        except SensorError:
-            verdict = False
-        except Exception:  # a stranger's driver may raise anything
-            verdict = None
-        if watched.refused:  # a broad `except` in it may have kept that from us
-            return TooBold
-        return None if verdict is None else bool(verdict)
+        verdict = one.ask(self.wait, watched, address)
+        return TooBold if watched.refused else verdict
 
     def _held(self, name: int | str, address: int) -> Find:
         link = self.system / f"bus/i2c/devices/{name}-{address:04x}/driver"

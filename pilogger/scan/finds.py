@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pilogger import driver
 from pilogger.bus import Kind
 from pilogger.docstrings import about
+from pilogger.errors import SensorError
 
 Wait = Callable[[float], object]
 Open = Callable[[Kind, Any], Any]
@@ -22,7 +23,7 @@ class Candidate:
     """One driver: its name, its class, what it is for, the kind of its bus."""
 
     name: str
-    cls: type
+    cls: Any
     about: str
     kind: Kind
 
@@ -31,10 +32,19 @@ class Candidate:
         return driver.options(self.cls)
 
     @property
-    def identify(self) -> Callable[..., Any] | None:
-        """How to ask whether something is its chip; None if there is no way."""
-        found: Callable[..., Any] | None = getattr(self.cls, "identify", None)
-        return found
+    def can_ask(self) -> bool:
+        """Whether there is a way to ask whether something is its chip."""
+        return hasattr(self.cls, "identify")
+
+    def ask(self, wait: Wait, *where: object) -> bool | None:
+        """Ask whether something is its chip; None if that cannot be told, or the driver fails."""
+        try:
+            verdict = driver.finish(self.cls.identify(*where), wait)
+        except SensorError:
+            return False
+        except Exception:  # a stranger's driver may raise anything
+            return None
+        return None if verdict is None else bool(verdict)
 
     @property
     def needs(self) -> list[str]:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pilogger.bus import onewire, serial
-from pilogger.driver import finish
-from pilogger.errors import NoAnswer, SensorError
+from pilogger.errors import NoAnswer
 from pilogger.scan.finds import Candidate, Find, Open, Trouble, Wait
 
 FIXED = "serial0"  # a Pi's own port
@@ -16,16 +15,16 @@ ADAPTERS = ("ttyUSB*", "ttyACM*")
 BABBLE = "no driver knows what it sends, at 9600 baud"
 
 
-def one_wire(known: Sequence[Candidate], bus: onewire.Bus) -> list[Find | Trouble]:
+def one_wire(known: Sequence[Candidate], bus: onewire.Bus, wait: Wait) -> list[Find | Trouble]:
     """List the chips that the kernel has found; a family says what each of them is."""
     try:
         devices = bus.devices()
     except NoAnswer as error:
         return [Trouble("onewire", "", str(error))]
-    mine = [one for one in known if one.kind is onewire.KIND]
+    mine = [one for one in known if one.kind is onewire.KIND and one.can_ask]
     found: list[Find | Trouble] = []
     for device in devices:
-        fits = [one for one in mine if one.identify and one.identify(bus, device)]
+        fits = [one for one in mine if one.ask(wait, bus, device)]
         note = "" if fits else f"no driver knows family {device.partition('-')[0]}"
         found.append(Find("onewire", "", device, fits, sure=len(fits) == 1, note=note))
     return found
@@ -48,12 +47,12 @@ def listen(
         port = open_bus(serial.KIND, device)
     except NoAnswer as error:
         return [Trouble("serial", device, str(error))]
-    mine = [one for one in known if one.kind is serial.KIND]
+    mine = [one for one in known if one.kind is serial.KIND and one.can_ask]
     try:
         for may_ask in (False, True):
             watched = WatchedPort(port, may_ask=may_ask)
             for one in mine:
-                if one.identify and _is(one, watched, wait):
+                if one.ask(wait, watched):
                     return [Find("serial", device, "", [one], sure=True)]
             if watched.heard:
                 return [Find("serial", device, "", note=BABBLE)]
@@ -82,13 +81,3 @@ class WatchedPort:
         data = self.port.read()
         self.heard |= bool(data)
         return data
-
-
-def _is(one: Candidate, port: WatchedPort, wait: Wait) -> bool:
-    assert one.identify
-    try:
-        return finish(one.identify(port), wait) is True
-    except SensorError:
-        return False
-    except Exception:  # a stranger's driver may raise anything
-        return False
