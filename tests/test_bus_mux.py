@@ -69,6 +69,14 @@ def test_a_channel_is_switched_off_after_a_chip_that_does_not_answer() -> None:
     assert bus.control == 0
 
 
+def test_two_chips_of_one_address_at_once_are_a_mistake() -> None:
+    """Both would answer; the fake does not let that pass."""
+    bus = MuxBus(clock_at(20), {3: clock_at(30)})
+
+    with pytest.raises(AssertionError, match="two chips answer at 0x68"):
+        mux.branch(bus, "1/0x70/3").write_read(0x68, b"\x11", 1)
+
+
 def test_a_missing_multiplexer_is_named() -> None:
     with pytest.raises(NoAnswer, match="multiplexer at 0x71: nothing answers at 0x71"):
         mux.branch(MemoryBus({0x44: {}}), "1/0x71/3").read(0x44, 2)

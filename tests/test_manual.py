@@ -12,6 +12,7 @@ from pilogger import driver, manual
 from pilogger.bus.i2c import Bus
 from pilogger.channel import Channel
 from pilogger.driver import GROUP, Steps
+from pilogger.words import ranges
 
 PAGE = (Path(__file__).parent.parent / "docs/sensors.md").read_text()
 OURS = sorted(it.name for it in entry_points(group=GROUP) if it.value.startswith("pilogger."))
@@ -119,3 +120,9 @@ def test_the_comments_keys_are_left_out_of_the_sources() -> None:
     assert "Datasheet: Bosch BST-BME280-DS002 rev. 1.6.\n" in text
     assert "refer" not in text
     assert "Wiring: VCC to 3V3, SDA and SCL to pins 3 and 5; SDO to ground (0x76)" in text
+
+
+def test_addresses_are_written_as_ranges() -> None:
+    """Two are no range yet; their order is that of the numbers."""
+    assert ranges([0x77, 0x44, 0x46, 0x45, 0x11, 0x10]) == "0x10, 0x11, 0x44 to 0x46, 0x77"
+    assert ranges([]) == ""

@@ -82,6 +82,10 @@ def test_i2c_traffic_with_errors_plays_back(tmp_path: Path) -> None:
     assert str(bad).startswith("BadReading: the checksum is wrong")
     assert left == "NoAnswer: timed out: a chip holds the bus"
     assert recording.play(SHT4x) == recording.outcomes
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [event["wait"] for event in events if "wait" in event][:3] == [0.01, 0.001, 0.0083]
+    moments = [event["at"] for event in events[1:]]
+    assert moments == sorted(moments)
 
 
 def test_one_wire_files_play_back(tmp_path: Path) -> None:
@@ -161,6 +165,7 @@ def test_the_head_says_what_was_recorded_and_no_secret(
 ) -> None:
     """Chip, driver, version, options, machine."""
     monkeypatch.setenv("KEY", "hunter2")
+    monkeypatch.setenv("BUS", "/dev/i2c-7")
     sensor = "{driver: command, run: [echo, !env KEY], gives: {level: {unit: m}}}"
 
     recorded(tmp_path / "it.jsonl", sensor, None, polls=1)
@@ -174,6 +179,8 @@ def test_the_head_says_what_was_recorded_and_no_secret(
     assert about.keys() >= {"pilogger", "machine", "kernel", "python", "kind", "bus"}
     assert "printed no JSON" in text
     assert "hunter2" not in text
+    (other,) = loads("sensors: {it: {driver: tmp117, bus: !env BUS}}").sensors
+    assert other.options.shown() == {}, "no option is secret"
 
 
 def test_a_bus_that_cannot_be_opened_is_in_the_file(tmp_path: Path) -> None:

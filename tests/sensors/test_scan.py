@@ -21,6 +21,7 @@ from pilogger.errors import NoAnswer
 from pilogger.scan import Find, Report, as_json, as_yaml, scan, tell
 from pilogger.scan.chips import Walk
 from pilogger.scan.finds import candidates
+from pilogger.scan.ports import serial_ports
 from pilogger.sensors.lc709203f import crc8
 from pilogger.sensors.mhz19 import READ, command
 from pilogger.testing import MemoryBus, MuxBus, SerialPort
@@ -327,6 +328,7 @@ def test_a_strangers_driver_that_fails_costs_only_its_answer(tmp_path: Path) -> 
 
     assert (drivers(find), find.sure) == (["mine"], False)
     assert "# mine: {driver: mine}  # needs level" in as_yaml([find])
+    assert "  # mine: {driver: mine}" in as_yaml([find._replace(sure=True)])
 
 
 def test_a_driver_that_hides_our_refusal_is_asked_again(tmp_path: Path) -> None:
@@ -416,6 +418,28 @@ def test_a_serial_port_without_a_sensor_that_is_known(
     assert note in find.note
     assert not find.fits
     assert len(port.writes) == sent
+
+
+def test_adapters_are_called_by_the_names_that_stay(tmp_path: Path) -> None:
+    """The kernel numbers them as they come; udev also names them by what they are."""
+    for name in ("ttyS0", "ttyACM0", "ttyUSB1", "ttyUSB0"):
+        (tmp_path / name).touch()
+    assert [port.name for port in serial_ports(tmp_path)] == ["ttyUSB0", "ttyUSB1", "ttyACM0"]
+
+    (tmp_path / "serial/by-id").mkdir(parents=True)
+    (tmp_path / "serial/by-id/usb-Silicon, Labs: CP2102").touch()
+    (tmp_path / "serial0").touch()
+    ports = serial_ports(tmp_path)
+    assert [port.name for port in ports] == ["serial0", "usb-Silicon, Labs: CP2102"]
+
+
+def test_a_strange_name_is_quoted(machine: Path) -> None:
+    """What YAML would take for something else."""
+    found = whole(machine, SerialPort(*[FRAME] * 60)).finds[-1]
+    find = found._replace(bus="/dev/serial/by-id/usb-Silicon, Labs: CP2102")
+
+    (sensor, _) = loads(as_yaml([find])).sensors
+    assert sensor.bus == "/dev/serial/by-id/usb-Silicon, Labs: CP2102"
 
 
 def test_a_port_that_somebody_has_is_left_to_him(machine: Path) -> None:
