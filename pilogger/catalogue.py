@@ -30,6 +30,7 @@ def describe(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
                 "from": origin,
                 "about": (inspect.getdoc(found) or "").partition("\n")[0],
                 "bus": kind.name if kind else None,
+                "addresses": [*driver.addresses(found)],
                 "channels": {
                     channel: {"unit": c.unit, "low": _finite(c.low), "high": _finite(c.high)}
                     for channel, c in _channels(found).items()

@@ -120,6 +120,7 @@ def test_drivers_lists_every_driver_with_channels_units_and_options() -> None:
         "high": 85,
     }
     assert described["bme280"]["bus"] == "i2c"
+    assert described["bme280"]["addresses"] == [0x76, 0x77]
     assert "address=0x76" in words
 
 
