@@ -26,6 +26,7 @@ DRIVERS = sorted({point.name for point in entry_points(group=GROUP)})
 
 # Options without a default, so that each driver can be made.
 NEEDED: dict[str, dict[str, Any]] = {
+    "circuitpython": {"library": "adafruit_tsl2591.TSL2591", "gives": {"lux": Channel("lx")}},
     "contact": {"pin": 17},
     "command": {"run": "no-such-program", "gives": {"level": Channel("m")}},
     "distance": {"trigger": 23, "echo": 17},

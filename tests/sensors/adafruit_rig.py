@@ -6,12 +6,13 @@ sensor = peer.SCD4X(BusIO(bus))
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-from pilogger.bus.i2c import Bus
+from pilogger.bus.busio import BusIO
 from pilogger.errors import NoAnswer
 from pilogger.testing import MemoryBus
+
+__all__ = ["BusIO", "CommandBus", "RegisterBus", "Time"]
 
 
 class Time:
@@ -25,57 +26,6 @@ class Time:
 
     def monotonic(self) -> float:
         return self.now
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn our error into that of the libraries."""
-    try:
-        yield
-    except NoAnswer as error:
-        raise OSError(str(error)) from error
-
-
-class BusIO:
-    """One of our buses with the methods of `busio.I2C`."""
-
-    def __init__(self, bus: Bus) -> None:
-        self.bus = bus
-
-    def try_lock(self) -> bool:
-        return True
-
-    def unlock(self) -> None:
-        pass
-
-    def writeto(
-        self, address: int, buffer: bytes, *, start: int = 0, end: int | None = None
-    ) -> None:
-        if data := bytes(buffer[start:end]):  # nothing is written only to see who is there
-            with translated():
-                self.bus.write(address, data)
-
-    def readfrom_into(
-        self, address: int, buffer: bytearray, *, start: int = 0, end: int | None = None
-    ) -> None:
-        length = len(buffer[start:end])
-        with translated():
-            buffer[start:end] = self.bus.read(address, length)
-
-    def writeto_then_readfrom(
-        self,
-        address: int,
-        out_buffer: bytes,
-        in_buffer: bytearray,
-        *,
-        out_start: int = 0,
-        out_end: int | None = None,
-        in_start: int = 0,
-        in_end: int | None = None,
-    ) -> None:
-        data, length = bytes(out_buffer[out_start:out_end]), len(in_buffer[in_start:in_end])
-        with translated():
-            in_buffer[in_start:in_end] = self.bus.write_read(address, data, length)
 
 
 class CommandBus:
