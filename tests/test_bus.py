@@ -137,10 +137,17 @@ def test_what_the_kernel_refuses_is_no_answer(monkeypatch: pytest.MonkeyPatch) -
     bus.close()
 
 
-def test_a_forbidden_bus_names_the_group() -> None:
-    forbidden = PermissionError(errno.EACCES, "Permission denied")
+@pytest.mark.usefixtures("not_root")
+def test_a_forbidden_bus_names_the_group(public_path: Path) -> None:
+    """Asked of the real kernel, too."""
+    forbidden = public_path / "i2c-1"
+    forbidden.touch(mode=0o000)
 
-    assert "group i2c" in i2c.remedy(forbidden, "/dev/i2c-1")
+    with pytest.raises(NoAnswer, match=r"may not open .*i2c-1: add the user to group i2c"):
+        i2c.open(str(forbidden))
+
+
+def test_what_nobody_expected_is_told_in_the_kernels_words() -> None:
     assert i2c.remedy(OSError(errno.EMFILE, "Too many"), "/dev/i2c-1").endswith("Too many")
 
 

@@ -186,6 +186,8 @@ FAULTS = {
     errno.EIO: ABSENT,
     errno.ETIMEDOUT: "timed out: a chip holds the bus, or a pull-up is missing,",
     errno.EBUSY: "busy: a kernel driver or another program uses the chip",
+    errno.ENODEV: "the adapter of the bus is gone: nothing answers",
+    errno.EOPNOTSUPP: "the adapter of the bus knows only SMBus, and not what is asked of the chip",
 }
 """What a failed transfer means; see Documentation/i2c/fault-codes.rst of the kernel."""
 
@@ -203,10 +205,10 @@ def open(bus: int | str) -> LinuxBus:
     Raises:
         NoAnswer: with the remedy, when there is no such bus or it may not be used.
     """
-    from smbus2 import SMBus
+    from pilogger.bus.wire import WholeTransfers
 
     device = f"/dev/i2c-{bus}" if isinstance(bus, int) else bus
-    wire = SMBus()
+    wire = WholeTransfers()
     try:
         wire.open(device)
     except OSError as error:

@@ -155,6 +155,14 @@ def test_what_a_library_complains_of_is_no_reading() -> None:
         ready(CircuitPython(tsl2591(0x8FFF), "adafruit_tsl2591.TSL2591", LUX)).read()
 
 
+@pytest.mark.parametrize("error", ["RuntimeError", "ValueError"])
+def test_a_library_has_two_ways_to_complain(error: str, written: Any) -> None:
+    body = f"def __init__(self, bus): pass\ndef value(self): raise {error}('CRC mismatch')"
+
+    with pytest.raises(BadReading, match=r"^Chip: CRC mismatch$"):
+        ready(written(body)).read()
+
+
 def test_a_bug_of_a_library_stays_one(written: Any) -> None:
     """Its trace is what its author needs; the core logs it once."""
     sensor = ready(written("def __init__(self, bus): pass\ndef value(self): return 1 / 0"))
@@ -180,6 +188,7 @@ def test_other_parts_than_named_are_no_reading(found: str, written: Any) -> None
         ({"gives": {"luxx": Channel("lx")}}, "TSL2591 has no luxx; it has: .*lux, "),
         ({"settings": {"gian": 16}}, "TSL2591 has no gian; it has: .*gain, "),
         ({"calls": ["begin"]}, "TSL2591 has no begin"),
+        ({"parts": {"light": ["lux"]}}, "TSL2591 has no light"),
         ({"options": {"adress": 0x29}}, "TSL2591: .*unexpected keyword argument 'adress'"),
         ({"library": "adafruit_tsl2591.Tsl"}, "module adafruit_tsl2591 has no Tsl$"),
     ],
