@@ -322,6 +322,66 @@ def test_no_bus_is_closed_under_a_measurement() -> None:
     assert len(opened) == 2
 
 
+def told_of_bus(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [said for r in caplog.records if (said := r.getMessage()).startswith("i2c 1: ")]
+
+
+def test_a_bus_that_is_stuck_is_told_once_and_once_when_it_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who has several sensors hears that it is not they; the bus is opened anew meanwhile."""
+    caplog.set_level(logging.INFO, "pilogger.scheduler")
+    kind, opened = adapters()
+    clock = FakeClock()
+
+    class Stuck(OnBus):
+        def read(self) -> Reading:
+            if 5 < clock.monotonic() - rig.began < 95:
+                raise NoAnswer("timed out: a chip holds the bus")
+            return Reading(20.0)
+
+    rig = Rig(Probe("air", Stuck, 10, kind), Probe("soil", Stuck, 10, kind), clock=clock)
+    rig.run(200)
+    said = told_of_bus(caplog)
+
+    assert len(said) == 2
+    assert said[0].startswith("i2c 1: none of its 2 sensors gives a reading; it is opened anew.")
+    assert said[1] == "i2c 1: a sensor gives readings again"
+    assert len(opened) > 2
+    assert rig.times("air") == rig.times("soil") == [0, 140, 150, 160, 170, 180, 190]
+
+
+def test_a_new_worker_knows_that_its_bus_was_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Else each hang on a stuck bus would tell it again."""
+    kind, _ = adapters()
+    rig = Rig(
+        Probe("air", lambda _bus: Puppet(*silent(99)), 10, kind),
+        Probe("soil", lambda _bus: Puppet(*silent(99)), 10, kind),
+    )
+    rig.run(50)
+
+    rig.worker = rig.worker.successor(hung=False)
+    rig.run(100)
+
+    assert len(told_of_bus(caplog)) == 1
+
+
+@pytest.mark.parametrize("ill", [1, 2])
+def test_a_sensor_that_is_silent_alone_says_nothing_of_its_bus(
+    ill: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the only one of a bus, nor one whose neighbour answers."""
+    kind, _ = adapters()
+    sensors = [Probe("ill", lambda _bus: Puppet(*silent(99)), 10, kind)]
+    if ill == 2:
+        sensors.append(Probe("well", OnBus, 10, kind))
+
+    Rig(*sensors).run(100)
+
+    assert "ill gives no reading" in caplog.text
+    assert told_of_bus(caplog) == []
+
+
 def test_what_cannot_be_recorded_is_told() -> None:
     """A callback that raises against its contract costs that sample, and is counted."""
 

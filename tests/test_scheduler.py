@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,6 +96,35 @@ def test_a_hanging_driver_costs_its_bus_the_deadline_and_others_nothing() -> Non
     assert (air.status, air.failures) == ("ok", {})
     assert (pi.status, pi.failures) == ("ok", {})
     assert log.count("sick") == 0
+
+
+def test_a_call_of_c_that_hangs_is_left_behind() -> None:
+    """It waits for a byte that never comes; as it holds no GIL, everybody else goes on."""
+    end, other_end = os.pipe()
+    came_back = threading.Event()
+
+    class InC:
+        def read(self) -> Reading:
+            ctypes.CDLL(None).read(end, ctypes.create_string_buffer(1), 1)
+            came_back.set()
+            return Reading(50.0)
+
+    log = Log()
+    kind = Kind("i2c", 1, lambda name: name)
+    with scheduler(
+        log,
+        Probe("sick", lambda _bus: InC(), 0.02, kind, deadline=0.1),
+        Probe("air", lambda _bus: Puppet(), 0.02, kind),
+    ) as running:
+        until(lambda: running.state()[0].status == "hung")
+        log.wait("air", 3)
+        os.write(other_end, b"x")
+        assert came_back.wait(LONG)
+    os.close(end)
+    os.close(other_end)
+
+    assert log.count("sick") == 0
+    assert running.state()[0].failures == {"hung": 1}
 
 
 def test_stop_waits_for_no_thread_that_hangs() -> None:

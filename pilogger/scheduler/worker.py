@@ -6,6 +6,7 @@ says how long nothing is. While a driver waits for its chip, the others are serv
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
@@ -18,6 +19,8 @@ from pilogger.errors import BadReading, NoAnswer
 from pilogger.scheduler.duty import Duty
 from pilogger.scheduler.leash import Abandoned, Leash
 from pilogger.scheduler.session import Session
+
+log = logging.getLogger("pilogger.scheduler")
 
 RETRY_PAUSES_S = (0.1, 0.1)  # a glitch on the wire is over by then
 
@@ -32,6 +35,7 @@ class Worker:
         self.leash = Leash(clock)
         self._clock = clock
         self._bus: Any = None
+        self._silent = 0  # sensors that have been, all at once
         self._retired = dict(retired or {})
         self._sessions: dict[Duty, Session] = {}
         self._slots: dict[Duty, Steps[None]] = {}  # begun, and waiting for their chips
@@ -103,7 +107,9 @@ class Worker:
             for duty, session in self._sessions.items()
             if duty is not self._serving
         }
-        return Worker(self.duties, self._clock, self._retired | retired)
+        heir = Worker(self.duties, self._clock, self._retired | retired)
+        heir._silent = self._silent
+        return heir
 
     def release(self) -> None:
         """Let go of what only this worker may still touch: the driver that hung, and the bus.
@@ -128,6 +134,7 @@ class Worker:
             duty.health.retried()
             yield pause
         duty.good()
+        self._bus_answers()
 
     def _resume(self, duty: Duty) -> Steps[None]:
         """Start a driver ahead of its next slot: the edges that it watches for do not wait."""
@@ -174,13 +181,35 @@ class Worker:
             self._sessions.pop(duty, None)
 
     def _reopen_if_dead(self) -> None:
-        """Close a bus on which nobody answers: an adapter that was pulled needs opening again."""
-        if self._bus is None or self._slots or not all(d.health.down for d in self.duties):
+        """Close a bus on which nobody answers: an adapter that was pulled needs opening again.
+
+        Where several sensors are silent at once, it is hardly they that are ill: that is told.
+        """
+        if self._slots or not all(duty.health.down for duty in self.duties):
+            return
+        if len(self.duties) > 1 and not self._silent:
+            self._silent = len(self.duties)
+            log.warning(
+                "%s: none of its %d sensors gives a reading; it is opened anew. If that does not"
+                " help, a chip or a wire may hold it: switch the sensors off and on",
+                self._name,
+                self._silent,
+            )
+        if self._bus is None:
             return
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
         self._close_bus()
+
+    def _bus_answers(self) -> None:
+        if self._silent:
+            log.info("%s: a sensor gives readings again", self._name)
+            self._silent = 0
+
+    @property
+    def _name(self) -> str:
+        return " ".join(map(str, self._serving.probe.line))
 
     def _end_slots(self) -> None:
         for slot in self._slots.values():
