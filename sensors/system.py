@@ -1,7 +1,8 @@
 """The machine itself: what the kernel knows without any wiring.
 
-Sources: proc(5), sysfs, statvfs(3), adjtimex(2); Documentation/block/stat.rst and
-drivers/hwmon/raspberrypi-hwmon.c of the kernel. thermal_zone0 is the CPU of a Pi, mmcblk0 its card.
+Sources: proc(5), sysfs, statvfs(3), adjtimex(2); Documentation/block/stat.rst,
+drivers/hwmon/raspberrypi-hwmon.c and drivers/firmware/raspberrypi.c of the kernel. thermal_zone0 is
+the CPU of a Pi, mmcblk0 its card.
 """
 
 # quality: bench
@@ -19,14 +20,16 @@ from pilogger.kernel import discipline
 from pilogger.sample import Value
 
 Group = Literal[
-    "load", "memory", "disk", "network", "temperature", "uptime", "power", "wifi", "card", "clock"
-]
+    "load", "memory", "disk", "network", "temperature", "uptime",
+    "power", "throttling", "wifi", "card", "clock",
+]  # fmt: skip
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 LOAD = Channel("1", 0, step=0.01)
 PERCENT = Channel("%", 0, 100, step=0.01)
 BYTES = Channel("By", 0)
 FLAG = Channel("1", 0, 1)
+FIRMWARE = "soc*/soc*:firmware/get_throttled"  # soc@107c000000 on a Pi 5
 SECTOR = 512  # bytes, whatever the card's own are
 
 CHANNELS: dict[Group, dict[str, Channel]] = {
@@ -37,6 +40,7 @@ CHANNELS: dict[Group, dict[str, Channel]] = {
     "temperature": {"temperature": Channel("Cel", -55, 150, step=0.01)},
     "uptime": {"uptime": Channel("s", 0, step=0.01)},
     "power": {"under_voltage": FLAG},
+    "throttling": {"frequency_capped": FLAG, "throttled": FLAG, "temperature_limited": FLAG},
     "wifi": {"wifi_signal": Channel("dB[mW]", -256, 0, step=1)},
     "card": {"card_written": BYTES},
     "clock": {"clock_synced": FLAG, "clock_error": Channel("s", 0, step=1e-6)},
@@ -49,12 +53,14 @@ class System:
     What a machine does not have, as a thermal sensor, Wi-Fi or a card, is no channel of it. Network
     counters are totals since the start, over the interfaces that have hardware, or, in a
     container, over all but the loopback; so is what was written to the card. A Pi's supply was
-    below 4.63 V in the last seconds where `under_voltage` is true. `clock_error` is the most that
-    the time can err while NTP keeps it.
+    below 4.63 V in the last seconds where `under_voltage` is true. Its firmware tells whether it
+    slows the CPU down now (`frequency_capped`, `throttled`), and whether that is for its heat
+    (`temperature_limited`); a new kernel calls that file deprecated in its log, once. `clock_error`
+    is the most that the time can err while NTP keeps it.
 
     Options:
-        groups: which of load, memory, disk, network, temperature, uptime, power, wifi, card, clock;
-            all by default.
+        groups: which of load, memory, disk, network, temperature, uptime, power, throttling, wifi,
+            card, clock; all by default.
         path: a folder on the disk to watch.
         root: where the machine's file system is found; in a container perhaps /host.
     """
@@ -91,6 +97,7 @@ class System:
         there = {
             "temperature": self.zone.exists,
             "power": lambda: bool(self._alarm()),
+            "throttling": lambda: bool(self._firmware()),
             "wifi": self.wireless.exists,
             "card": self.card.exists,
         }
@@ -102,6 +109,10 @@ class System:
             if name.read_text().strip() == "rpi_volt":
                 return name.with_name("in0_lcrit_alarm")
         return None
+
+    def _firmware(self) -> Path | None:
+        """Find the file in which a Pi's firmware tells what slows it down."""
+        return next((self.root / "sys/devices/platform").glob(FIRMWARE), None)
 
     def _load(self) -> dict[str, Value]:
         averages = (self.root / "proc/loadavg").read_text().split()[:3]
@@ -142,6 +153,13 @@ class System:
     def _power(self) -> dict[str, Value]:
         alarm = self._alarm()
         return {"under_voltage": alarm.read_text().strip() != "0"} if alarm else {}
+
+    def _throttling(self) -> dict[str, Value]:
+        """Return bits 1 to 3, which are of now; bit 0 is the supply's, those from 16 the past's."""
+        if not (file := self._firmware()):
+            return {}
+        flags = int(file.read_text(), 16)
+        return {name: bool(flags >> bit & 1) for bit, name in enumerate(CHANNELS["throttling"], 1)}
 
     def _wifi(self) -> dict[str, Value]:
         """Return the first level; who is not connected, or does not count in dBm, has none."""

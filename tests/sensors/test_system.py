@@ -33,6 +33,7 @@ def machine(tmp_path: Path) -> Path:
         "sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
         "sys/class/hwmon/hwmon1/name": "rpi_volt\n",
         "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "0\n",
+        "sys/devices/platform/soc/soc:firmware/get_throttled": "0\n",
         "sys/class/net/lo/statistics/rx_bytes": "5\n",
         "sys/class/net/lo/statistics/tx_bytes": "5\n",
         "sys/class/net/br0/statistics/rx_bytes": "1000\n",
@@ -121,7 +122,8 @@ def test_this_very_machine_gives_what_it_declares() -> None:
 
     assert sensor.channels().keys() - values.keys() <= {"wifi_signal", "clock_error"}
     assert {name for group in GROUPS for name in CHANNELS[group]} - values.keys() <= {
-        "temperature", "under_voltage", "wifi_signal", "card_written", "clock_error"
+        "temperature", "under_voltage", "frequency_capped", "throttled", "temperature_limited",
+        "wifi_signal", "card_written", "clock_error",
     }  # fmt: skip
     for name, value in values.items():
         channel = sensor.channels()[name]
@@ -144,6 +146,33 @@ def test_a_pi_tells_of_its_supply_its_wifi_and_its_card(machine: Path) -> None:
     assert sensor.read()["under_voltage"] is True
 
 
+@pytest.mark.parametrize(
+    ("flags", "set_now"),
+    [
+        ("0", []),
+        ("50005", ["throttled"]),
+        ("2", ["frequency_capped"]),
+        ("80008", ["temperature_limited"]),
+        ("f0000", []),
+        ("e000e", ["frequency_capped", "throttled", "temperature_limited"]),
+    ],
+)
+@pytest.mark.parametrize("soc", ["soc", "soc@107c000000"])
+def test_a_pi_tells_what_slows_it_down(
+    machine: Path, soc: str, flags: str, set_now: list[str]
+) -> None:
+    """In hex without a mark; the upper half is what has been (raspberrypi/linux, pull 2397)."""
+    platform = machine / "sys/devices/platform"
+    (platform / "soc/soc:firmware").rename(platform / f"soc/{soc}:firmware")
+    (platform / "soc").rename(platform / soc)
+    (platform / soc / f"{soc}:firmware/get_throttled").write_text(f"{flags}\n")
+
+    values = System(["throttling"], root=str(machine)).read()
+
+    assert list(values) == ["frequency_capped", "throttled", "temperature_limited"]
+    assert [name for name, value in values.items() if value is True] == set_now
+
+
 def test_wifi_without_a_connection_has_no_level(machine: Path) -> None:
     """-256 dBm is nothing, and a positive number is in units of the card's own."""
     wireless = machine / "proc/net/wireless"
@@ -159,6 +188,7 @@ def test_wifi_without_a_connection_has_no_level(machine: Path) -> None:
     ("group", "file"),
     [
         ("power", "sys/class/hwmon/hwmon1/name"),
+        ("throttling", "sys/devices/platform/soc/soc:firmware/get_throttled"),
         ("wifi", "proc/net/wireless"),
         ("card", "sys/block/mmcblk0/stat"),
     ],
