@@ -68,7 +68,7 @@ def _facts(cls: type, times: Times | None) -> Iterator[str]:
     if bus := _bus(cls):
         there = driver.addresses(cls)
         yield f"Bus: {bus}" + (f", address {ranges(there)}" if there else "")
-        if bus != "GPIO":
+        if there or bus not in {"GPIO", "I2C"}:  # else it is no chip that could be found
             knows = hasattr(cls, "identify")
             yield "Scan: " + ("knows it" if knows else "has to guess, for it has no identity")
     if times:

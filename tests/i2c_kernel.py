@@ -35,14 +35,17 @@ E: DEVNAME=/dev/i2c-1
 E: SUBSYSTEM=i2c-dev
 """
 
-I2C_FUNCS, I2C_RDWR = 0x0705, 0x0707  # linux/i2c-dev.h
-PLAIN_I2C = struct.pack("@L", 0x00000001)  # I2C_FUNC_I2C
+I2C_SLAVE, I2C_FUNCS, I2C_RDWR, I2C_SMBUS = 0x0703, 0x0705, 0x0707, 0x0720  # linux/i2c-dev.h
+CAN = struct.pack("@L", 0x0003_0001)  # I2C_FUNC_I2C, _SMBUS_QUICK and _SMBUS_READ_BYTE
+SMBUS = struct.Struct("@BBIP")  # struct i2c_smbus_ioctl_data: reads, command, size, data
+QUICK, BYTE = 0, 1  # its sizes
 LIST = struct.Struct("@PI")  # struct i2c_rdwr_ioctl_data: messages, their number
 MESSAGE = struct.Struct("@HHHP")  # struct i2c_msg: address, flags, length, buffer
 READ = 0x0001  # I2C_M_RD
 MOST_MESSAGES, LONGEST_MESSAGE = 42, 8192
 
 CHIP = 0x76
+CLOCK = 0x68  # a driver of the kernel has it
 RECORDED = {
     0x88: "106e6c6632005d95b8d5d00b771e9dfff9ffac260ad8bd10004b",
     0xD0: "60",
@@ -71,6 +74,7 @@ class Adapter:
         for register, data in RECORDED.items():
             self.registers[register:] = bytes.fromhex(data).ljust(256 - register, b"\0")
         self.at = 0
+        self.slave = 0
         self.trouble = 0
         self.hangs = False
         self.waiting: list[Any] = []
@@ -104,8 +108,15 @@ class Adapter:
 
     def _answer(self, request: int, argument: Any) -> int:
         if request == I2C_FUNCS:
-            argument.resolve(0, len(PLAIN_I2C)).update(0, PLAIN_I2C)
+            argument.resolve(0, len(CAN)).update(0, CAN)
             return 0
+        if request == I2C_SLAVE:
+            self.slave = int.from_bytes(bytes(argument.retrieve()), sys.byteorder)
+            if self.slave == CLOCK:
+                raise OSError(errno.EBUSY, "")
+            return 0
+        if request == I2C_SMBUS:
+            return self._smbus(argument.resolve(0, SMBUS.size))
         if request == I2C_RDWR:
             return self._transfer(argument.resolve(0, LIST.size))
         raise OSError(errno.ENOTTY, "")
@@ -126,6 +137,17 @@ class Adapter:
             pointer = (n + 1) * MESSAGE.size - struct.calcsize("P")
             self._message(messages.resolve(pointer, length), length, reads=bool(flags & READ))
         return len(fields)
+
+    def _smbus(self, given: Any) -> int:
+        """Look for the chip, by a write of nothing or by reading a byte."""
+        _, _, size, _ = SMBUS.unpack(bytes(given.retrieve()))
+        if self.slave != CHIP or self.trouble:
+            raise OSError(self.trouble or FAULTS.get(self.slave, errno.ENXIO), "")
+        if size == BYTE:
+            given.resolve(SMBUS.size - struct.calcsize("P"), 1).update(0, self.registers[:1])
+        elif size != QUICK:
+            raise OSError(errno.EOPNOTSUPP, "")
+        return 0
 
     def _message(self, buffer: Any, length: int, *, reads: bool) -> None:
         """Move bytes; the first that is written says with which register to go on."""

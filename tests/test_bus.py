@@ -90,7 +90,7 @@ def test_zero_bytes_and_long_blocks_pass_unchanged() -> None:
         (errno.ENXIO, "nothing answers at 0x76"),
         (errno.EIO, "nothing answers at 0x76"),
         (errno.ETIMEDOUT, "timed out: .* at 0x76"),
-        (errno.EBUSY, "kernel driver .* uses the chip at 0x76"),
+        (errno.EBUSY, "kernel driver uses the chip at 0x76"),
         (errno.EPROTO, "'Protocol error' at 0x76"),
     ],
 )

@@ -18,6 +18,7 @@ import logger_rig as rig
 import pytest
 
 from pilogger import status
+from pilogger.bus import i2c
 from pilogger.errors import NoAnswer
 from pilogger.sensors.bme280 import BME280
 from pilogger.testing import run
@@ -103,6 +104,10 @@ class RemoteBus:
         answer: bytes = self._do("write_read", address, data, length)
         return answer
 
+    def answers(self, address: int) -> bool:
+        found: bool = self._do("answers", address)
+        return found
+
     def _do(self, *what: object) -> Any:
         assert self.process.stdin
         assert self.process.stdout
@@ -146,7 +151,7 @@ def test_a_driver_reads_its_chip(bus: RemoteBus) -> None:
         (0x10, "nothing answers at 0x10 on /dev/i2c-1"),
         (0x11, "timed out: a chip holds the bus, or a pull-up is missing, at 0x11"),
         (0x12, "nothing answers at 0x12"),
-        (0x13, "busy: a kernel driver or another program uses the chip at 0x13"),
+        (0x13, "busy: something holds the bus, or a kernel driver uses the chip at 0x13"),
         (0x14, "nothing answers at 0x14"),
         (0x15, "the adapter of the bus is gone: nothing answers at 0x15"),
         (0x16, "knows only SMBus, and not what is asked of the chip at 0x16"),
@@ -173,6 +178,15 @@ def test_half_a_transfer_is_no_answer(bus: RemoteBus) -> None:
 
     with pytest.raises(NoAnswer, match="nothing answers at 0x17"):
         bus.write_read(0x17, b"\x01", 2)
+
+
+def test_a_search_finds_who_is_there_and_disturbs_nobody(bus: RemoteBus) -> None:
+    """By a write of nothing, at 0x50 by a byte that is read, as i2cdetect(8) does."""
+    assert [address for address in (0x20, 0x50, 0x76, 0x77) if bus.answers(address)] == [0x76]
+    with pytest.raises(i2c.Held, match="a kernel driver uses the chip at 0x68"):
+        bus.answers(0x68)
+    with pytest.raises(NoAnswer, match="timed out: a chip holds the bus"):
+        bus.answers(0x11)
 
 
 def test_more_than_the_kernel_takes_is_no_answer(bus: RemoteBus) -> None:

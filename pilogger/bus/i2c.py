@@ -185,7 +185,7 @@ FAULTS = {
     errno.ENXIO: ABSENT,
     errno.EIO: ABSENT,
     errno.ETIMEDOUT: "timed out: a chip holds the bus, or a pull-up is missing,",
-    errno.EBUSY: "busy: a kernel driver or another program uses the chip",
+    errno.EBUSY: "busy: something holds the bus, or a kernel driver uses the chip",
     errno.ENODEV: "the adapter of the bus is gone: nothing answers",
     errno.EOPNOTSUPP: "the adapter of the bus knows only SMBus, and not what is asked of the chip",
 }

@@ -48,6 +48,7 @@ import test_veml7700
 from adafruit_rig import CommandBus
 
 from pilogger.bus.sensirion import encode
+from pilogger.channel import Channel
 from pilogger.driver import GROUP, bus_kind, find
 from pilogger.sensors.mhz19 import READ, command
 from pilogger.testing import ScriptedBus, ScriptedOneWire, SerialPort, run, w1_slave
@@ -64,6 +65,7 @@ CHIPS: Mapping[str, Callable[[], Any]] = {
         (27898).to_bytes(2, "big"), (23843 << 8).to_bytes(3, "big")
     ),
     "bmp280": test_bmp280.chip,
+    "circuitpython": lambda: test_tsl2591.chip(1000, 300),
     "ds18b20": lambda: ScriptedOneWire(
         ("devices", ["28-00000a1b2c3d"]),
         ("read", "28-00000a1b2c3d", "w1_slave", w1_slave("91 01 4b 46 7f ff 0f 10 25")),
@@ -107,6 +109,11 @@ CHIPS: Mapping[str, Callable[[], Any]] = {
     "veml7700": lambda: test_veml7700.chip(1000),
 }
 
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "circuitpython": {"library": "adafruit_tsl2591.TSL2591", "gives": {"lux": Channel("lx", 0)}}
+}
+"""What a driver needs besides its bus."""
+
 BIT_S = 1 / 100_000
 
 
@@ -140,7 +147,7 @@ class Times(NamedTuple):
 def poll(name: str) -> tuple[object, object, Times]:
     """Start a driver on its idle chip and read it once; return it, its reading, and the times."""
     meter = Meter(CHIPS[name]())
-    driver = find(name)(meter)
+    driver = find(name)(meter, **OPTIONS.get(name, {}))
     _, start = run(driver.start()) if hasattr(driver, "start") else (None, [])
     started = meter.seconds
     reading, read = run(driver.read())
@@ -148,8 +155,8 @@ def poll(name: str) -> tuple[object, object, Times]:
 
 
 def times() -> dict[str, Times]:
-    """Return the times of every driver but that for which the kernel waits."""
-    return {name: poll(name)[2] for name in CHIPS if name != "ds18b20"}
+    """Return the times of every driver but those for which the kernel waits, or a library."""
+    return {name: poll(name)[2] for name in CHIPS if name not in {"ds18b20", "circuitpython"}}
 
 
 def registered() -> list[str]:
