@@ -9,14 +9,11 @@ at the pin, and 10 kOhm to the pull's side.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
-
-from gpiozero import DigitalInputDevice
+from typing import Annotated, Literal, NamedTuple
 
 from pilogger.bus.gpio import Bus
 from pilogger.channel import Channel
-from pilogger.driver import Emit
-from pilogger.errors import NoAnswer
+from pilogger.level import Level
 
 CLOSED = Channel("1", 0, 1)
 
@@ -25,7 +22,7 @@ class Reading(NamedTuple):
     closed: Annotated[bool, CLOSED]
 
 
-class Contact:
+class Contact(Level):
     """Reports each closing and opening as it happens, and the present state at each poll.
 
     Options:
@@ -34,15 +31,12 @@ class Contact:
         debounce: seconds that a new state must last to count, 0 to 5; contacts bounce 0.01 to 0.05.
     """
 
+    gives = Reading
+
     def __init__(
         self, bus: Bus, pin: int, pull: Literal["up", "down"] = "up", debounce: float = 0.02
     ) -> None:
-        self.bus = bus
-        self.pin = pin
-        self.pull = pull
-        self.debounce = debounce
-        self.emit: Emit | None = None
-        self.input: Any = None  # gpiozero carries no types
+        super().__init__(bus, pin, pull_up=pull == "up", debounce=debounce)
 
     def start(self) -> None:
         """Claim the pin.
@@ -50,31 +44,12 @@ class Contact:
         Raises:
             NoAnswer: there is no such pin, or something else uses it.
         """
-        self.close()
-        self.input = self.bus.device(
-            DigitalInputDevice,
-            self.pin,
-            pull_up=self.pull == "up",  # the active state is then low: closed
-            bounce_time=self.debounce or None,
-        )
-        self.input.when_activated = lambda: self._changed(closed=True)
-        self.input.when_deactivated = lambda: self._changed(closed=False)
+        self.claim()
 
     def read(self) -> Reading:
-        """Return the present state."""
-        if self.input is None or self.input.closed:
-            raise NoAnswer(f"GPIO{self.pin} is not open")
-        return Reading(bool(self.input.is_active))
+        """Return the present state.
 
-    def watch(self, emit: Emit) -> None:
-        """Call `emit` at each change from now on, in gpiozero's thread."""
-        self.emit = emit
-
-    def close(self) -> None:
-        """Free the pin."""
-        if self.input is not None:
-            self.input.close()
-
-    def _changed(self, *, closed: bool) -> None:
-        if self.emit:
-            self.emit(Reading(closed))
+        Raises:
+            NoAnswer: the pin is not open.
+        """
+        return Reading(self.is_active())

@@ -31,6 +31,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "command": {"run": "no-such-program", "gives": {"level": Channel("m")}},
     "distance": {"trigger": 23, "echo": 17},
     "iio": {"device": "dht11@0", "files": ["in_temp_input"]},
+    "motion": {"pin": 17},
     "pulse": {"pin": 17},
 }
 

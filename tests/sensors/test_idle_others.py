@@ -25,6 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "distance": {"trigger": 23, "echo": 24},
     "iio": {"device": "dht11@0", "files": ["in_temp_input", "in_humidityrelative_input"]},
     "mcp3008": {},
+    "motion": {"pin": 17},
     "pulse": {"pin": 17},
     "simulated": {},
     "system": {},
@@ -63,6 +64,7 @@ def test_a_well_machine_gives_a_reading_that_the_driver_promised(
         "distance": {"bus": pins},
         "iio": {"root": str(tmp_path)},
         "mcp3008": {"bus": Pins(Chip(10, [0, 1, 512, 1023] * 2))},
+        "motion": {"bus": pins},
         "pulse": {"bus": pins},
     }
     driver = find(name)(**OPTIONS[name], **made.get(name, {}))
