@@ -6,17 +6,15 @@ Between the destination and a real hub is a server that can be told to misbehave
 from __future__ import annotations
 
 import gzip
-import http.client
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from between import Between, Handler, answer, between, lose_the_answer, relay, say_nothing
 
 from pilogger.destinations import TYPES, Accepted, Destination, LockedOut, Refused, Wait
 from pilogger.destinations.http import LONGEST_BODY
@@ -41,79 +39,6 @@ MAKE: dict[str, Callable[[str], Destination]] = {
     "tempodb": lambda url: TempoDB(url, KEY, SECRET),
 }
 
-Act = Callable[["Handler"], None]
-
-
-class Between(ThreadingHTTPServer):
-    """Hands requests to the hub and its answers back, unless it is to `act` itself."""
-
-    def __init__(self, hub: Hub) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.hub = hub
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.act: Act = relay
-        self.bodies: list[bytes] = []
-        self.done = threading.Event()
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Between
-    body = b""
-
-    def do_POST(self) -> None:
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.bodies.append(self.body)
-        self.server.act(self)
-
-    do_GET = do_PUT = do_POST  # noqa: N815
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-    def handle(self) -> None:
-        """Serve; a client that hangs up is what some tests are about."""
-        with suppress(ConnectionError):
-            super().handle()
-
-
-def ask_hub(handler: Handler) -> tuple[http.client.HTTPResponse, bytes]:
-    with closing(http.client.HTTPConnection(*handler.server.hub.address, timeout=10)) as hub:
-        headers = {name: text for name, text in handler.headers.items() if name != "Host"}
-        hub.request(handler.command, handler.path, handler.body, headers)
-        said = hub.getresponse()
-        return said, said.read()
-
-
-def relay(handler: Handler) -> None:
-    said, body = ask_hub(handler)
-    kept = {"content-type", "date", "retry-after"}
-    handler.send_response_only(said.status)
-    for name, text in said.getheaders():
-        if name.lower() in kept:
-            handler.send_header(name, text)
-    if said.status != 204:
-        handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def answer(status: int, body: str = "", **headers: str) -> Act:
-    def act(handler: Handler) -> None:
-        handler.send_response_only(status)
-        for name, text in headers.items():
-            handler.send_header(name.replace("_", "-"), text)
-        handler.send_header("Content-Length", str(len(body.encode())))
-        handler.end_headers()
-        handler.wfile.write(body.encode())
-
-    return act
-
-
-def lose_the_answer(handler: Handler) -> None:
-    ask_hub(handler)
-    handler.close_connection = True
-
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
@@ -124,13 +49,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture
 def server(hub: Hub) -> Iterator[Between]:
-    with Between(hub) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with between(hub) as server:
         yield server
-        server.done.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(params=MAKE)
@@ -144,7 +64,7 @@ def destination(request: pytest.FixtureRequest, server: Between) -> Iterator[Des
 def ready(destination: Destination, server: Between) -> Destination:
     """Return a destination that has sent something already: what it makes first is made."""
     assert isinstance(destination.send([FIRST]), Accepted)
-    server.bodies.clear()
+    server.seen.clear()
     return destination
 
 
@@ -179,10 +99,10 @@ def test_readings_arrive_with_their_exact_epochs(
     """And once, however often they are sent; the same readings are the same bytes."""
     points = [point._replace(epoch=f"{point.epoch}1") for point in POINTS]
     assert isinstance(destination.send(points), Accepted)
-    last = server.bodies[-1]
+    last = server.seen[-1].body
     assert isinstance(destination.send(points), Accepted)
 
-    assert server.bodies[-1] == last
+    assert server.seen[-1].body == last
     for point in points:
         assert held(hub, point.epoch, destination) == [point.value]
 
@@ -255,26 +175,17 @@ def test_a_redirect_to_another_origin_is_not_followed(
     ready: Destination, server: Between, hub: Hub, status: int
 ) -> None:
     """Neither readings nor keys go to where nobody sent them."""
-    with Between(hub) as elsewhere:
-        thread = threading.Thread(target=elsewhere.serve_forever, args=(0.01,))
-        thread.start()
+    with between(hub) as elsewhere:
         server.act = answer(status, Location=f"{elsewhere.url}/login")
         outcome = ready.send(POINTS)
-        elsewhere.shutdown()
-        thread.join()
 
     assert isinstance(outcome, Wait)
     assert outcome.answered
-    assert elsewhere.bodies == []
+    assert elsewhere.seen == []
 
 
 def test_a_silent_server_is_waited_for(hurried: Destination, server: Between) -> None:
     """It is told from one in trouble, and costs a deadline."""
-
-    def say_nothing(handler: Handler) -> None:
-        handler.server.done.wait(5)
-        handler.close_connection = True
-
     server.act = say_nothing
     outcome = hurried.send(POINTS)
 

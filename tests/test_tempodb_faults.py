@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import os
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
+from between import Act, Between, answer, between, hang_up, lose_the_answer, say_nothing
 
 from pilogger.database import Database, Request
 from pilogger.errors import BadValue, StoreBroken
@@ -25,77 +23,6 @@ from pilogger.testing import FakeClock
 
 POINT = [DataPoint(datetime(2012, 1, 1), 1)]  # noqa: DTZ001 - as the original was used
 
-Step = Callable[["Handler"], None]
-
-
-class Between(ThreadingHTTPServer):
-    """Stands before a hub, and does what is in `script` before it passes requests on."""
-
-    def __init__(self, hub: Hub | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.hub = hub
-        self.script: deque[Step] = deque()
-        self.seen: list[tuple[str, dict[str, str]]] = []
-        self.answers = threading.Event()
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Between
-
-    def do_GET(self) -> None:
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.seen.append((f"{self.command} {self.path}", dict(self.headers)))
-        step = self.server.script.popleft() if self.server.script else pass_on
-        step(self)
-
-    do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - their names are http.server's
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-    def handle(self) -> None:
-        with suppress(ConnectionError):
-            super().handle()
-
-
-def answer(status: int, body: str = "", **headers: str) -> Step:
-    def send(handler: Handler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body.encode())
-
-    return send
-
-
-def ask_hub(handler: Handler) -> requests.Response:
-    assert handler.server.hub
-    url = handler.server.hub.url + handler.path
-    headers = {k: v for k, v in handler.headers.items() if k != "Host"}
-    return requests.request(handler.command, url, data=handler.body, headers=headers, timeout=10)
-
-
-def pass_on(handler: Handler) -> None:
-    found = ask_hub(handler)
-    answer(found.status_code, found.text)(handler)
-
-
-def hang_up(handler: Handler) -> None:
-    handler.close_connection = True
-
-
-def do_it_and_hang_up(handler: Handler) -> None:
-    ask_hub(handler)
-    handler.close_connection = True
-
-
-def say_nothing(handler: Handler) -> None:
-    handler.server.answers.wait(10)
-    handler.close_connection = True
-
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
@@ -105,13 +32,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture
 def server(hub: Hub) -> Iterator[Between]:
-    with Between(hub) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with between(hub) as server:
         yield server
-        server.answers.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -133,7 +55,7 @@ def test_the_request_is_the_originals(client: Client, server: Between) -> None:
     """Method, address, Basic authentication and content type, as measured."""
     client.write_key("ke:y/1", POINT)
     client.get_series(tags=["t"])
-    (write, headers), (read, read_headers) = server.seen
+    (write, headers, _), (read, read_headers, _) = server.seen
 
     assert write == "POST /v1/series/key/ke%3Ay%2F1/data/"
     assert headers["Content-Type"] == "application/json"
@@ -146,14 +68,14 @@ def test_the_request_is_the_originals(client: Client, server: Between) -> None:
     assert "Content-Type" not in read_headers
 
 
-@pytest.mark.parametrize("trouble", [do_it_and_hang_up, hang_up, say_nothing, answer(503)])
+@pytest.mark.parametrize("trouble", [lose_the_answer, hang_up, say_nothing, answer(503)])
 def test_an_increment_is_done_once_whatever_happens_to_its_answer(
-    client: Client, server: Between, trouble: Step
+    client: Client, server: Between, trouble: Act
 ) -> None:
     """It is repeated under the same name, by which the hub knows it again."""
-    server.script += [trouble, do_it_and_hang_up]
+    server.script += [trouble, lose_the_answer]
     client.increment_key("a", POINT)
-    names = {headers["Idempotency-Key"] for _, headers in server.seen}
+    names = {request.headers["Idempotency-Key"] for request in server.seen}
 
     assert len(server.seen) == 3
     assert len(names) == 1
@@ -166,9 +88,9 @@ def test_what_is_made_or_deleted_with_a_lost_answer_is_told_as_done(
     client: Client, server: Between
 ) -> None:
     """No 409 for what the first try made, no 0 for what it deleted."""
-    server.script.append(do_it_and_hang_up)
+    server.script.append(lose_the_answer)
     made = client.create_series("a")
-    server.script.append(do_it_and_hang_up)
+    server.script.append(lose_the_answer)
 
     assert made.key == "a"
     assert client.delete_series(keys=["a"]).deleted == 1
