@@ -8,8 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 from pilogger.destinations import Destination, LockedOut, Outcome, Wait
 from pilogger.errors import BadValue, StoreBroken, StoreLocked
-from pilogger.sample import Sample
+from pilogger.sample import Point, Sample
 from pilogger.spool import Spool, state_folder
 from pilogger.testing import FlakyDestination
 
@@ -86,6 +87,31 @@ def test_enough_is_sent_without_waiting_for_company(
         time.sleep(0.01)
 
     assert (early, values(place)) == ([], [1, 2, 3])
+
+
+def test_patience_begins_with_the_trouble(
+    place: FlakyDestination, spools: list[Spool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that hung for longer is asked once more, and may be well by then."""
+    monkeypatch.setattr("pilogger.uploader.backoff.SHORTEST", 0.01)
+
+    class Slow:
+        limit = 10
+        close = place.close
+
+        def send(self, points: Sequence[Point]) -> Outcome:
+            if place.arrived or hung.is_set():
+                return place.send(points)
+            hung.set()
+            time.sleep(0.4)
+            return DOWN
+
+    hung = threading.Event()
+    spools.append(spool := opened(Slow()))
+    put(spool, 1)
+
+    assert spool.flush(10, patience=0.3)
+    assert values(place) == [1]
 
 
 def test_what_was_not_sent_goes_first_at_the_next_start(
@@ -314,7 +340,7 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from pilogger.destinations import Accepted, Wait
-from pilogger.sample import Sample
+from pilogger.sample import Point, Sample
 from pilogger.spool import Spool
 
 class ToFile:

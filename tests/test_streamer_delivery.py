@@ -251,3 +251,38 @@ def test_a_program_that_is_killed_has_lost_nothing(rig: Rig) -> None:
         pass
 
     assert rig.held() == [("a", str(number), number) for number in range(1000)]
+
+
+def test_a_program_that_lets_go_of_it_in_an_outage_does_not_wait(
+    rig: Rig, port: int, tmp_path: Path
+) -> None:
+    """Only `flush` and `close` have patience; the next one sends what it left."""
+    url = f"http://127.0.0.1:{port}"
+    done = run(
+        "gone",
+        url,
+        """
+import pilogger.initialstate.streamer as module
+module.FLUSH_S = module.PATIENCE_S = 1e6
+del streamer
+""",
+    )
+    with Hub("127.0.0.1", port, tmp_path / "late.db") as rig.hub:
+        rig.streamer(bucket_key="gone", base_url=url).close()
+
+        assert done == 0
+        assert len(rig.held("gone")) == 1000
+
+
+def test_what_waits_under_a_wrong_key_can_be_sent_with_the_right_one(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a streamer that is given the file as its store."""
+    monkeypatch.setattr("pilogger.initialstate.streamer.PATIENCE_S", 0)
+    with Hub("127.0.0.1", 0, tmp_path / "own.db", Accounts([Account("", "key")])) as rig.hub:
+        with rig.streamer(access_key="mistaken") as streamer:
+            streamer.log("a", 1, epoch=5)
+        [left] = (tmp_path / ".local/state/pilogger/initialstate").glob("*/*.db")
+        rig.streamer(store=left).close()
+
+        assert rig.held() == [("a", "5", 1)]

@@ -188,14 +188,7 @@ class Streamer:
         Raises:
             NotDelivered: as for `flush`.
         """
-        self.IsClosed = True
-        if self.Offline:
-            self.LocalFileHandler.close()
-        elif spool := self._spool:
-            spool.flush(FLUSH_S, patience=PATIENCE_S)
-            left, trouble = spool.pending(), spool.trouble
-            if not spool.close():
-                self._not_delivered(left, trouble)
+        self._close(PATIENCE_S)
 
     @property
     def pending(self) -> int:
@@ -216,7 +209,7 @@ class Streamer:
     def __del__(self) -> None:
         if not self.__dict__.get("IsClosed", True):
             with suppress(Exception):
-                self.close()
+                self._close(patience=0)  # nobody asked to wait
 
     # -- inside ----------------------------------------------------------------------------
 
@@ -271,6 +264,16 @@ class Streamer:
         store.append([Sample(key, {"": value}, boot, when, bucket) for key, value in events])
         if not self.Async and self.pending >= self.BufferSize and not self._spool.trouble:
             self.flush()
+
+    def _close(self, patience: float) -> None:
+        self.IsClosed = True
+        if self.Offline:
+            self.LocalFileHandler.close()
+        elif spool := self._spool:
+            spool.flush(FLUSH_S, patience=patience)
+            left, trouble = spool.pending(), spool.trouble
+            if not spool.close():
+                self._not_delivered(left, trouble)
 
     def _open_csv(self, path: str | Path) -> None:
         self.LocalFileHandler = Path(path).open("a", newline="", encoding="utf-8")  # noqa: SIM115

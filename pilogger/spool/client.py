@@ -121,7 +121,7 @@ class Spool:
     def flush(self, timeout: float, *, patience: float | None = None) -> bool:
         """Send everything now; False if something is left after `timeout` seconds.
 
-        After `patience` seconds it returns already if the server cannot be reached then.
+        It returns already when nothing could be delivered for `patience` seconds.
         """
         sender = self._sender
         return sender is None or sender.flush(timeout, patience)

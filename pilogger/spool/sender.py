@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -73,11 +74,13 @@ class Sender:
 
     def flush(self, timeout: float, patience: float | None) -> bool:
         """Do what `Spool.flush` does."""
-        began = time.monotonic()
+        until = time.monotonic() + timeout
+        troubled = math.inf  # since when
         while not self.uploader.drain(min(LOOK_S, timeout)):
-            lasting = time.monotonic() - began
-            hopeless = patience is not None and lasting >= patience and self.uploader.state().why
-            if hopeless or lasting >= timeout:
+            now = time.monotonic()
+            troubled = min(troubled, now) if self.uploader.state().why else math.inf
+            hopeless = patience is not None and now >= troubled + patience
+            if hopeless or now >= until:
                 return False
         return True
 
