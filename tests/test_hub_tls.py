@@ -13,6 +13,7 @@ import requests
 
 from pilogger.errors import PiloggerError
 from pilogger.hub import TLS, Account, Accounts, Hub
+from pilogger.tempodb import Client, TempoDBNoAnswer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="needs openssl: sudo apt install openssl"
@@ -51,6 +52,21 @@ def test_readings_come_encrypted(tmp_path: Path, tls: TLS) -> None:
         )
 
     assert said.status_code == 204
+
+
+def test_the_tempodb_client_asks_over_tls_by_default(
+    tmp_path: Path, tls: TLS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a hub whose certificate it trusts, and only of one."""
+    with Hub("127.0.0.1", 0, tmp_path / "hub.db", ANN, tls=tls) as hub:
+        with (
+            Client("key", "", *hub.address, retries=0) as stranger,
+            pytest.raises(TempoDBNoAnswer, match="is not trusted"),
+        ):
+            stranger.create_series("a")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tls.cert))
+        with Client("key", "", *hub.address) as client:
+            assert client.create_series("a").key == "a"
 
 
 def test_one_file_may_hold_both(tmp_path: Path, tls: TLS) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import logging
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rudderstack_rig import Plane, serving
+from rudderstack_rig import Plane, answer, serving
 
 import pilogger
 import pilogger.rudderstack as rudder_analytics
@@ -343,6 +346,43 @@ def test_the_settings_of_the_module_reach_the_client(
     assert (state / "one.db").exists()
 
 
+def test_the_other_settings_of_the_module_reach_it_too(
+    module: Any, plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here with send off: the call makes a client, and nothing is sent."""
+    caplog.set_level(logging.WARNING, "pilogger.rudderstack")  # debug is taken back afterwards
+    settings = {
+        "debug": True, "send": False, "sync_mode": True, "max_queue_size": 7, "timeout": 3,
+        "max_message_size": 99_999,
+    }  # fmt: skip
+    for name, value in settings.items():
+        setattr(module, name, value)
+    module.track("u", "e")
+
+    assert {name: getattr(module.default_client, name) for name in settings} == settings
+    assert plane.requests == []
+
+
+def test_on_error_of_the_module_hears_after_its_max_retries(module: Any, plane: Plane) -> None:
+    """Of each event with all the fields that were sent."""
+    told = threading.Event()
+    heard: list[tuple[Any, list[dict[str, Any]]]] = []
+
+    def on_error(error: Any, events: list[dict[str, Any]]) -> None:
+        heard.append((error, events))
+        told.set()
+
+    module.on_error, module.max_retries, module.upload_interval = on_error, 0, 0.01
+    plane.always = answer(503, "no")
+    module.track("u", "Watered", {"litres": 2.5}, anonymous_id="a", **COMMON)
+
+    assert told.wait(10)
+    [(error, events)] = heard
+    fields = {"type": "track", "event": "Watered", "properties": {"litres": 2.5}}
+    assert (error.status, error.message) == (503, "no")
+    assert events == [SENT | fields]
+
+
 def test_the_documented_defaults() -> None:
     module = importlib.reload(rudder_analytics)
 
@@ -359,6 +399,24 @@ def test_host_is_the_former_name_of_the_address(module: Any, plane: Plane) -> No
     module.flush()
 
     assert plane.requests[0][0] == "/prefix/v1/batch"
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["__init__", "identify", "track", "page", "screen", "group", "alias", "flush", "join",
+     "shutdown"],
+)  # fmt: skip
+def test_the_parameters_are_the_originals(call: str) -> None:
+    """In the same order and with the same defaults; ours come by name only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        original = importlib.import_module("rudderstack.analytics.client").Client
+
+    def parameters(client: type) -> list[tuple[str, object]]:
+        found = inspect.signature(getattr(client, call)).parameters.values()
+        return [(it.name, it.default) for it in found if it.kind is it.POSITIONAL_OR_KEYWORD]
+
+    assert parameters(Client) == parameters(original)
 
 
 # -- options -----------------------------------------------------------------------------------

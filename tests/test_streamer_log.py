@@ -7,12 +7,15 @@ import time
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from streamer_rig import Rig, hub, rig
 
 from pilogger.errors import BadValue
+from pilogger.hub import Account, Accounts, Hub
+from pilogger.initialstate import NotDelivered
 
 __all__ = ["hub", "rig"]
 
@@ -134,6 +137,27 @@ def test_debug_level_1_prints_every_event(rig: Rig, capsys: pytest.CaptureFixtur
 
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1795217624))
     assert lines == [f"{when}.250000: a 1", f"{10**20}: b x"]
+
+
+def test_debug_level_2_prints_every_request(
+    rig: Rig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With what became of it, in the server's words."""
+    with rig.streamer(debug_level=2) as streamer:
+        streamer.log_object([1, 2])
+        streamer.flush()
+        taken = capsys.readouterr().out
+    with Hub("127.0.0.1", 0, tmp_path / "x.db", Accounts([Account("me", "right")])) as rig.hub:
+        streamer = rig.streamer(debug_level=2, access_key="mistaken")
+        streamer.log("a", 1)
+        with pytest.raises(NotDelivered):
+            streamer.flush()
+        refused = capsys.readouterr().out
+        with pytest.raises(NotDelivered):
+            streamer.close()
+
+    assert taken.splitlines()[2:] == ["2 events: accepted"]
+    assert "1 events: the server answered 401: the access key is wrong\n" in refused
 
 
 def test_debug_level_0_prints_nothing(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:

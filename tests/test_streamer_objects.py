@@ -94,13 +94,16 @@ def test_everything_in_it_is_logged(rig: Rig, thing: object, keys: dict[str, Any
     assert rig.values() == keys
 
 
-@pytest.mark.parametrize(("prefix", "key"), [("x", "x_a"), ("", "a"), (None, "dict_a")])
-def test_the_prefix_may_be_given(rig: Rig, prefix: str | None, key: str) -> None:
-    """With "" the keys are bare."""
+@pytest.mark.parametrize(("prefix", "before"), [("x", "x_"), ("", "")])
+@pytest.mark.parametrize(("thing", "name"), [([1], "0"), ({"a": 1}, "a"), (SlottedData(), "a")])
+def test_the_prefix_may_be_given(
+    rig: Rig, thing: object, name: str, prefix: str, before: str
+) -> None:
+    """For a list, a dict and an object; with "" the keys are bare."""
     with rig.streamer() as streamer:
-        streamer.log_object({"a": 1}, key_prefix=prefix)
+        streamer.log_object(thing, key_prefix=prefix)
 
-    assert rig.values() == {key: 1}
+    assert rig.values() == {before + name: 1}
 
 
 def test_all_values_share_one_epoch(rig: Rig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from streamer_rig import Rig, hub, rig
@@ -46,6 +47,17 @@ def test_what_is_given_can_be_read_again(rig: Rig) -> None:
         assert (it.StreamApiBase, it.ApiVersion) == (rig.hub.url, "<=0.0.4")
         assert it.IsClosed is False
     assert it.IsClosed is True
+
+
+def test_without_a_bucket_key_it_is_a_new_bucket(rig: Rig) -> None:
+    """A UUID, of version 4 as documented; two streamers do not share it."""
+    keys = []
+    for _ in range(2):
+        with rig.streamer(bucket_name="Some Bucket Name", bucket_key="") as streamer:
+            keys.append(UUID(streamer.BucketKey))
+
+    assert {key.version for key in keys} == {4}
+    assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize("place", ["argument", "home", "here"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,6 +26,8 @@ from pilogger.tempodb import (
 
 # Naive datetimes are what the original's documentation uses; they are in UTC.
 START, END = datetime(2012, 1, 1), datetime(2012, 1, 2)  # noqa: DTZ001
+
+FILTERS = ("ids", "keys", "tags", "attributes")
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +301,19 @@ def test_rollups(client: Client, interval: str, function: str | None, value: flo
         assert point.value == pytest.approx(value)
 
 
+def test_one_series_is_read_in_a_time_zone_too(client: Client) -> None:
+    """By id and by key: the days are those of the zone, and so are the times."""
+    client.write_key("a", [DataPoint(START + timedelta(hours=hour), 1) for hour in (1, 5, 7)])
+    id = client.get_series()[0].id
+    for found in (
+        client.read_key("a", START, END, "1day", "count", "America/Chicago"),
+        client.read_id(id, START, END, "1day", "count", "America/Chicago"),
+    ):
+        assert [(str(point.ts), point.value) for point in found.data] == [
+            ("2011-12-31 00:00:00-06:00", 2), ("2012-01-01 00:00:00-06:00", 1),
+        ]  # fmt: skip
+
+
 def test_the_rollup_of_who_asks_for_none(client: Client) -> None:
     """Raw up to 2 days, by the hour up to 30 days, else by the day."""
     client.write_key("a", [*points(1, 2), DataPoint(START + timedelta(hours=5), 3)])
@@ -375,6 +391,41 @@ def test_a_hubs_file_is_read_as_the_hub_told_it(tmp_path: Path) -> None:
         told = client.read(START, END)
     with Client.open(path) as client:
         assert client.read(START, END) == told
+
+
+# -- the original's package ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "parameters"),
+    [
+        ("__init__", "key secret host='api.tempo-db.com' port=443 secure=True"),
+        ("create_series", "key=None"),
+        ("get_series", "ids keys tags attributes"),
+        ("update_series", "series"),
+        ("delete_series", "ids keys tags attributes allow_truncation=False"),
+        ("read", "start end interval=None function=None ids keys tags attributes tz=None"),
+        ("read_id", "series_id start end interval=None function=None tz=None"),
+        ("read_key", "series_key start end interval=None function=None tz=None"),
+        ("write_id", "series_id data"), ("write_key", "series_key data"),
+        ("write_bulk", "ts data"), ("write_multi", "data"),
+        ("increment_id", "series_id data"), ("increment_key", "series_key data"),
+        ("increment_bulk", "ts data"), ("increment_multi", "data"),
+        ("delete_id", "series_id start end"), ("delete_key", "series_key start end"),
+    ],
+)  # fmt: skip
+def test_the_parameters_are_the_originals(call: str, parameters: str) -> None:
+    """In its order; a filter that is not given is none at all, and pools come last."""
+    found = [
+        it.name if it.default in (it.empty, None, ()) and it.name in FILTERS
+        else it.name if it.default is it.empty
+        else f"{it.name}={it.default!r}"
+        for it in inspect.signature(getattr(Client, call)).parameters.values()
+        if it.kind is it.POSITIONAL_OR_KEYWORD and it.name != "self"
+    ]  # fmt: skip
+
+    pools = ["pool_connections=10", "pool_maxsize=10"] if call == "__init__" else []
+    assert found == parameters.split() + pools
 
 
 # -- what else the original's package has --------------------------------------------------

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import requests
-from between import Act, Between, answer, between, hang_up, lose_the_answer, say_nothing
+from between import (
+    Act,
+    Between,
+    Handler,
+    answer,
+    between,
+    hang_up,
+    lose_the_answer,
+    relay,
+    say_nothing,
+)
 
 from pilogger.database import Database, Request
 from pilogger.errors import BadValue, StoreBroken
@@ -181,6 +193,31 @@ def test_a_forked_child_makes_connections_of_its_own(client: Client) -> None:
 
     assert os.waitpid(child, 0)[1] == 0
     assert value(client) == [2]
+
+
+@pytest.mark.parametrize(("options", "kept"), [({}, 3), ({"pool_maxsize": 1}, 1)])
+def test_the_pool_keeps_so_many_connections(
+    server: Between, caplog: pytest.LogCaptureFixture, options: dict[str, int], kept: int
+) -> None:
+    """Three threads at once have three, and those beyond the pool are given up afterwards."""
+    together = threading.Barrier(3, timeout=10)
+
+    def meet(handler: Handler) -> None:
+        together.wait()
+        relay(handler)
+
+    server.act = meet
+    host, port = str(server.server_address[0]), server.server_port
+    with (
+        Client("key", "secret", host, port, False, retries=0, **options) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        answers = [pool.submit(client.get_series) for _ in range(3)]
+        for found in answers:
+            found.result()
+    given_up = [it for it in caplog.messages if it.startswith("Connection pool is full")]
+
+    assert len(given_up) == 3 - kept
 
 
 def test_options_that_make_no_sense_are_refused() -> None:

@@ -16,12 +16,13 @@ from typing import Self
 from uuid import uuid4
 
 from pilogger import epoch as epochs
+from pilogger.destinations import Accepted, Outcome
 from pilogger.destinations.initialstate import Bucket, Events
 from pilogger.errors import BadValue, PiloggerError
 from pilogger.initialstate import fields, settings
 from pilogger.initialstate.buckets import Buckets
 from pilogger.protocols import initialstate as wire
-from pilogger.sample import Sample, Value
+from pilogger.sample import Point, Sample, Value
 from pilogger.spool import Spool
 from pilogger.store import Store
 
@@ -48,8 +49,9 @@ class Streamer:
         bucket_key: the bucket's own name, which never changes; a new UUID if there is none.
         access_key: of the account; else `access_key` of the ini file.
         ini_file_location: else ~/isstreamer.ini or ./isstreamer.ini; see `settings`.
-        debug_level: 0 logs mistakes and goes on. 1 also prints every event. From 2 on a
-            mistake is raised where it is made, and so is a flush that did not succeed.
+        debug_level: 0 logs mistakes and goes on. 1 also prints every event. From 2 on each
+            request is printed too, with what became of it; a mistake is raised where it is
+            made, and so is a flush that did not succeed.
         buffer_size: so many events are sent at once; fewer wait a second for others.
         offline: True writes events to a CSV file and sends nothing; None asks the ini file.
         use_async: False sends within `log`, whenever `buffer_size` events wait.
@@ -109,6 +111,7 @@ class Streamer:
                 f"{url}\n{account}",
                 lambda store: Buckets(store, account, url),
                 store=Path(store) if store else None,
+                observer=_show if debug_level >= 2 else None,
                 gather=GATHER_S,
                 enough=self.BufferSize,
             )
@@ -304,6 +307,11 @@ def _make(api: Events, bucket: Bucket) -> None:
     with suppress(Exception):
         api.make(bucket)
     api.close()
+
+
+def _show(points: Sequence[Point], outcome: Outcome) -> None:
+    why = "accepted" if isinstance(outcome, Accepted) else outcome.reason
+    sys.stdout.write(f"{len(points)} events: {why}\n")
 
 
 def _readable(when: str) -> str:
