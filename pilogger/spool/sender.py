@@ -109,17 +109,17 @@ class Sender:
         """Keep still: a fork in the middle of a query would leave SQLite locked in the child."""
         self.store.sealer.guard.acquire()
         self.store.still.acquire()
-        self.store.writer._commit.acquire()
+        self.store.writer.hold()
 
     def let_go(self) -> None:
         """Go on."""
-        self.store.writer._commit.release()
+        self.store.writer.let_go()
         self.store.still.release()
         self.store.sealer.guard.release()
 
     def leave(self) -> None:
-        """Leave it to the parent, in a child; the parent's lock must end with the parent."""
-        self.store.writer._guard.release()
+        """Leave it to the parent, in a child."""
+        self.store.writer.leave()
 
 
 class _Observed:

@@ -289,6 +289,18 @@ class Writer:
         lost = f"{self.path} was removed or replaced: stop pilogger, or what it logs now is lost"
         self._missing = "" if same else lost
 
+    def hold(self) -> None:
+        """Commit nothing until `let_go`: nobody forks in the middle of a query."""
+        self._commit.acquire()
+
+    def let_go(self) -> None:
+        """Go on."""
+        self._commit.release()
+
+    def leave(self) -> None:
+        """Leave the file to the parent, in a child: its lock must end with the parent."""
+        self._guard.release()
+
     def abandon(self) -> None:
         """Let go of the file as it is; the journal keeps the rest for the next start."""
         self.connection.close()
