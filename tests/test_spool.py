@@ -247,14 +247,16 @@ def test_refusals_are_told_with_their_reading(
 
 
 def test_locked_out_is_trouble_and_loses_nothing(
-    place: FlakyDestination, spools: list[Spool]
+    place: FlakyDestination, spools: list[Spool], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A wrong key keeps everything."""
+    """A wrong key keeps everything, and the log says where and what for."""
     place.down = LockedOut("wrong key")
     spools.append(spool := opened(place))
     put(spool, 1)
 
     assert not spool.close()
+    where = f"test: what waits is in {spool.folder}: a client with the right key sends it"
+    assert len([it for it in caplog.messages if it.startswith(where)]) == 1
 
     place.down = None
     spools.append(again := opened(place))

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Self
 
-from pilogger.destinations import Outcome, Refused
+from pilogger.destinations import LockedOut, Outcome, Refused
 from pilogger.errors import StoreBroken, StoreLocked
 from pilogger.sample import Point, Sample
 from pilogger.spool.orphans import Orphans, adopt
@@ -59,6 +59,7 @@ class Spool:
         self._observer = observer
         self._path = store
         self._told = 0
+        self._locked_out = False
         self._lock = RLock()
         self._sender: Sender | None = None
         self._orphans: Orphans | None = None
@@ -172,6 +173,11 @@ class Spool:
         return Sender(path, self._habits)
 
     def _observe(self, points: Sequence[Point], outcome: Outcome) -> None:
+        if isinstance(outcome, LockedOut) and not self._locked_out:
+            self._locked_out = True
+            where = self._path or self.folder
+            what = "a client with the right key sends it, given the file as its store"
+            log.error("%s: what waits is in %s: %s", self._habits.kind, where, what)
         if isinstance(outcome, Refused) and len(points) == 1 and self._told < TOLD:
             self._told += 1
             (point,) = points
