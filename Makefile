@@ -38,6 +38,7 @@ package: .venv/package
 bench: .venv/bench
 	$(BIN)/python benchmarks/upload.py
 	$(BIN)/python benchmarks/outage.py
+	$(BIN)/python benchmarks/seeds.py
 	$(BIN)/python benchmarks/append.py
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/resources.py

@@ -9,6 +9,7 @@ to the hub, and its answers back.
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import threading
 from collections import deque
@@ -59,6 +60,11 @@ class Handler(BaseHTTPRequestHandler):
         act(self)
 
     do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - their names are http.server's
+
+    def plain(self) -> bytes:
+        """Return the body, unpacked."""
+        packed = self.headers.get("Content-Encoding") == "gzip"
+        return gzip.decompress(self.body) if packed else self.body
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -51,6 +52,14 @@ def alone(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Do the work in a new process, which has nothing of this one but the arguments."""
     with get_context("spawn").Pool(1) as pool:
         return pool.apply(work, args, kwargs)
+
+
+def free_port() -> int:
+    """Find a port of loopback where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def machine() -> str:

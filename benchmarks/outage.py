@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import sink
-from common import line_by_line, machine
+from common import free_port, line_by_line, machine
 
 from pilogger.clock import SystemClock
 from pilogger.destinations.initialstate import Bucket, InitialState
@@ -42,13 +41,6 @@ class Outcome(NamedTuple):
 
     arrived: int
     last: float
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def paced(count: int, rate: float, log: Callable[[int], None]) -> None:

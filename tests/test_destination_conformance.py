@@ -5,7 +5,6 @@ Between the destination and a real hub is a server that can be told to misbehave
 
 from __future__ import annotations
 
-import gzip
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -129,9 +128,7 @@ def test_a_poison_record_is_set_aside_alone(
     poison = "1795218003.5"
 
     def act(handler: Handler) -> None:
-        packed = handler.headers.get("Content-Encoding") == "gzip"
-        body = gzip.decompress(handler.body) if packed else handler.body
-        (answer(400, "poisoned") if b"666.25" in body else relay)(handler)
+        (answer(400, "poisoned") if b"666.25" in handler.plain() else relay)(handler)
 
     server.act = act
     clock = FakeClock()
