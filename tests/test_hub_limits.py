@@ -7,6 +7,7 @@ import json
 import socket
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilogger.hub import Hub, limits, server
+from pilogger.hub import Hub, connections, limits, server
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +157,14 @@ def test_a_slow_head_has_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     """A connection that brings no whole request is closed."""
-    monkeypatch.setattr(server, "HEAD_S", 0.1)
+    monkeypatch.setattr(connections, "HEAD_S", 0.1)
     with Hub("127.0.0.1", 0, tmp_path / "hub.db") as hub:
         assert talk(hub, start) == b""  # closed; a silence of 3 s would be a TimeoutError
 
 
 def test_a_second_head_has_a_deadline_too(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kept connection is closed as well when its next request does not come whole."""
-    monkeypatch.setattr(server, "HEAD_S", 0.1)
+    monkeypatch.setattr(connections, "HEAD_S", 0.1)
     with socket.create_connection(hub.address, timeout=3) as connection:
         connection.sendall(b"GET /api/versions HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
@@ -194,17 +195,43 @@ def test_a_head_has_a_limit(hub: Hub) -> None:
     )
 
 
-def test_more_connections_than_allowed_are_asked_to_wait(
+def test_more_connections_than_are_served_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503 makes every client keep its readings and try again."""
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
-    with (
-        Hub("127.0.0.1", 0, tmp_path / "hub.db") as hub,
-        socket.create_connection(hub.address),
-        socket.create_connection(hub.address),
-    ):
-        assert post(hub, events(50)).status_code == 503
+    """They are served once others end; nobody is turned away, and a line too long is cut."""
+    monkeypatch.setattr(connections, "MOST", 2)
+    monkeypatch.setattr(connections, "LINE", 1)
+    with ExitStack() as stack, Hub("127.0.0.1", 0, tmp_path / "hub.db") as hub:
+        silent = [stack.enter_context(socket.create_connection(hub.address)) for _ in range(2)]
+        waits = stack.enter_context(socket.create_connection(hub.address, timeout=3))
+        waits.sendall(b"GET /api/versions HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        one_more = stack.enter_context(socket.create_connection(hub.address, timeout=3))
+        with suppress(ConnectionResetError):
+            assert one_more.recv(100) == b""
+        waits.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            waits.recv(1)
+        silent[0].close()
+        waits.settimeout(3)
+
+        assert waits.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert post(hub, events(50)).status_code == 204  # its answer left its place free
+
+
+def test_a_kept_connection_gives_way_to_those_that_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many clients that keep theirs open are all served, each in its turn."""
+    monkeypatch.setattr(connections, "MOST", 2)
+    request = b"GET /api/versions HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with ExitStack() as stack, Hub("127.0.0.1", 0, tmp_path / "hub.db") as hub:
+        callers = [
+            stack.enter_context(socket.create_connection(hub.address, timeout=3)) for _ in range(20)
+        ]
+        for caller in callers:
+            caller.sendall(request)
+
+        assert [caller.recv(100)[:13] for caller in callers] == [b"HTTP/1.1 200 "] * 20
 
 
 HEADERS = st.lists(

@@ -9,24 +9,22 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pilogger.clock import SystemClock
 from pilogger.errors import PiloggerError
 from pilogger.hub.accounts import ACCESS_KEY, Accounts, is_loopback
 from pilogger.hub.app import create_app
+from pilogger.hub.connections import Connection, Line
 from pilogger.service import Service
 from pilogger.store import Store
 from pilogger.words import plural
 
-MAX_CONNECTIONS = 256
 MAX_HEAD = 16 << 10  # bytes
-HEAD_S = 10.0
 IDLE_S = 5
 GRACE_S = 1
 
@@ -169,7 +167,7 @@ def _server(
 ) -> uvicorn.Server:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=_Impatient,
+        http=partial(Connection, line=Line()),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,
@@ -177,7 +175,6 @@ def _server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEAD,
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
@@ -231,50 +228,8 @@ class _Server(uvicorn.Server):
         Also on idle ones that speak TLS, which would have to say goodbye first.
         """
         for connection in list(self.server_state.connections):
-            if isinstance(connection, _Impatient):
+            if isinstance(connection, Connection):
                 lingers = self.config.is_ssl and connection.is_idle
                 if connection.is_receiving or lingers:
                     connection.transport.abort()
         await super().shutdown(sockets)
-
-
-class _Impatient(H11Protocol):
-    """Closes a connection whose next request does not begin in time (slow loris).
-
-    A request has begun when its head is complete; its body has a deadline in `read_body`.
-    """
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    @property
-    def is_receiving(self) -> bool:
-        return self.conn.their_state is h11.SEND_BODY
-
-    @property
-    def is_idle(self) -> bool:
-        idle = self.conn.their_state is h11.IDLE
-        return idle and not self.transport.get_write_buffer_size()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        begun = self.conn.their_state is not h11.IDLE
-        if begun and not self.cycle.response_complete:
-            self._unwatch()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_S, self.timeout_keep_alive_handler)
-
-    def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
