@@ -29,6 +29,17 @@ class Sample:
     bucket: int | None = None
 
 
+class Entry(NamedTuple):
+    """One value on its way into a series, which goes by its id.
+
+    `epoch` is in whole nanoseconds, or number text in seconds where these do not reproduce it.
+    """
+
+    series: int
+    epoch: int | str
+    value: Value
+
+
 class Point(NamedTuple):
     """One reading on its way out: a series, its epoch as exact number text, a value.
 

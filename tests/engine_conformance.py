@@ -14,10 +14,9 @@ from threading import Thread
 
 import pytest
 
-from pilogger.engine import Engine, Entry
+from pilogger.engine import Arrival, Engine, Entry, Info, Receipt, Recent
 from pilogger.errors import BadValue
 from pilogger.sample import Value
-from pilogger.series import Info
 
 NOW = 1_767_225_600
 SECOND = 1_000_000_000
@@ -38,12 +37,12 @@ def made(engine: Engine, key: str = "a", **place: str) -> Info:
 def values(engine: Engine, series: Info, start: int = 0, end: int = 10**6) -> list[Value]:
     """Return what a span has, in seconds from `NOW`."""
     engine.flush()
-    found = engine.read(series, (NOW + start) * SECOND, (NOW + end) * SECOND)
+    found = engine.read(series.id, (NOW + start) * SECOND, (NOW + end) * SECOND)
     return [value for _, value in found]
 
 
 def entries(series: Info, found: Sequence[Value], step: int = 1) -> list[Entry]:
-    return [Entry(series, str(NOW + step * n), value) for n, value in enumerate(found)]
+    return [Entry(series.id, str(NOW + step * n), value) for n, value in enumerate(found)]
 
 
 # -- which series there are ----------------------------------------------------------------------
@@ -66,16 +65,53 @@ def test_a_series_is_made_once(engine: Engine) -> None:
 
 
 def test_a_bucket_takes_its_newest_name(engine: Engine) -> None:
-    """It is new once."""
+    """It is new once, and without a name it keeps the one that it has."""
     assert engine.bucket("b", "One", account="me")
     assert not engine.bucket("b", "Two", account="me")
+    assert not engine.bucket("b", "", account="me")
     assert engine.bucket("b", "One", account="you")
+    [series] = engine.by_key(["a"], account="me", bucket="b").values()
+    engine.append([Entry(series, str(NOW), 1)])
+    engine.flush()
+
+    assert [each.name for each in engine.recent("me").series] == ["Two"]
+
+
+def test_a_series_is_named_by_key_and_made_where_it_is_missing(engine: Engine) -> None:
+    """Of one account and bucket; a removed one is made anew, and a described one is the same."""
+    there = made(engine, "a", account="me", bucket="b")
+    engine.describe(there.id, "Name", [], {})
+    found = engine.by_key(["a", "new", "a"], account="me", bucket="b")
+    engine.flush()
+
+    assert found["a"] == there.id
+    assert [info.id for info in engine.find("me")] == [found["a"], found["new"]]
+    assert engine.by_key(found, account="me", bucket="b") == found
+    others = (engine.by_key(["a"], account="me"), engine.by_key(["a"], account="you", bucket="b"))
+    assert len({there.id, *(other["a"] for other in others)}) == 3
+    engine.remove(there.id)
+    assert engine.by_key(["a"], account="me", bucket="b")["a"] != there.id
+    with pytest.raises(BadValue):
+        engine.by_key(["\0"])
+
+
+def test_a_series_is_named_by_uid_if_it_is_there(engine: Engine) -> None:
+    """Nobody is given what is another's, or was removed."""
+    mine, yours = made(engine, account="me", bucket="b"), made(engine, account="you", bucket="b")
+    uids = [mine.uid, yours.uid, "0" * 32, ""]
+
+    assert engine.by_uid(uids, account="me", bucket="b") == {mine.uid: mine.id}
+    assert engine.by_uid(uids, account="you", bucket="b") == {yours.uid: yours.id}
+    assert engine.by_uid(uids, account="me") == {}
+    engine.remove(mine.id)
+    engine.flush()
+    assert engine.by_uid(uids, account="me", bucket="b") == {}
 
 
 def test_series_are_found_by_what_was_described(engine: Engine) -> None:
     """One of ids or keys, all tags, all attributes; by key; of one account."""
     for key in ("c", "a", "b"):
-        engine.describe(made(engine, key), "", ["all", key], {"key": key, "of": "all"})
+        engine.describe(made(engine, key).id, "", ["all", key], {"key": key, "of": "all"})
     made(engine, "a", account="other")
     engine.flush()
     [a, b, c] = engine.find()
@@ -96,11 +132,11 @@ def test_series_are_found_by_what_was_described(engine: Engine) -> None:
 def test_a_description_takes_the_place_of_the_one_before(engine: Engine) -> None:
     """Any text is one; NUL is not, and changes nothing."""
     series = made(engine)
-    engine.describe(series, "Name", ["x", "y", "x"], {"a": "1", "b": "2"})
-    engine.describe(series, 'Név "\\', ["'", "%", '"'], {"$.a": '"', "": ""})
+    engine.describe(series.id, "Name", ["x", "y", "x"], {"a": "1", "b": "2"})
+    engine.describe(series.id, 'Név "\\', ["'", "%", '"'], {"$.a": '"', "": ""})
     for name, tags, attributes in (("\0", [""], {}), ("", ["\0"], {}), ("", [], {"a": "\0"})):
         with pytest.raises(BadValue, match="NUL"):
-            engine.describe(series, name, tags, attributes)
+            engine.describe(series.id, name, tags, attributes)
     engine.flush()
 
     [found] = engine.find(tags=["'", '"'], attributes={"$.a": '"', "": ""})
@@ -112,7 +148,7 @@ def test_a_removed_series_is_gone(engine: Engine) -> None:
     """Its key is free; the new one has another uid and nothing of the old one."""
     old = made(engine)
     engine.write(entries(old, [1, 2, 3]))
-    engine.remove(old)
+    engine.remove(old.id)
     engine.flush()
     assert engine.find() == []
     assert values(engine, old) == []
@@ -145,10 +181,10 @@ def test_epochs_are_exact(engine: Engine) -> None:
     """Nanoseconds, times before 1970 and after 9999, in their order."""
     series = made(engine)
     epochs = ["-62135596800.5", "-0.000000001", "0", "1767225600.000000001", "253402300800.25"]
-    engine.write([Entry(series, text, n) for n, text in enumerate(reversed(epochs))])
+    engine.write([Entry(series.id, text, n) for n, text in enumerate(reversed(epochs))])
     engine.flush()
 
-    found = list(engine.read(series, -(10**30), 10**30))
+    found = list(engine.read(series.id, -(10**30), 10**30))
     assert found == [
         (-62135596800_500000000, 4), (-1, 3), (0, 2), (1767225600_000000001, 1),
         (253402300800_250000000, 0),
@@ -160,10 +196,10 @@ def test_a_later_value_takes_the_place_of_the_first(engine: Engine) -> None:
     series = made(engine)
     engine.write(entries(series, [1.5, 2.5, 3.5]))
     engine.flush()
-    engine.write([Entry(series, str(NOW + 1), "on"), Entry(series, f"{NOW + 1}.0", 7)])
+    engine.write([Entry(series.id, str(NOW + 1), "on"), Entry(series.id, f"{NOW + 1}.0", 7)])
 
     assert values(engine, series) == [1.5, 7, 3.5]
-    summary = engine.summary(series, NOW * SECOND, (NOW + 10) * SECOND)
+    summary = engine.summary(series.id, NOW * SECOND, (NOW + 10) * SECOND)
     assert summary is not None
     assert (summary.count, summary.total) == (3, 12.0)
 
@@ -175,7 +211,9 @@ def test_an_event_that_is_sent_again_is_not_stored_again(engine: Engine) -> None
 
     assert engine.append([*events, *events[:1]]) == 3
     engine.flush()
-    assert engine.append([*events, Entry(series, str(NOW), 1.0), Entry(other, str(NOW), 1)]) == 2
+    assert (
+        engine.append([*events, Entry(series.id, str(NOW), 1.0), Entry(other.id, str(NOW), 1)]) == 2
+    )
 
 
 def test_sums_are_added_up(engine: Engine) -> None:
@@ -183,7 +221,7 @@ def test_sums_are_added_up(engine: Engine) -> None:
     series = made(engine)
     engine.write(entries(series, [10, 0.5]))
     engine.increment(entries(series, [1, 0.25, 4]))
-    engine.increment([Entry(series, str(NOW), 1), Entry(series, f"{NOW}.0", 1)])
+    engine.increment([Entry(series.id, str(NOW), 1), Entry(series.id, f"{NOW}.0", 1)])
 
     assert repr(values(engine, series)) == repr([13, 0.75, 4])
 
@@ -191,7 +229,7 @@ def test_sums_are_added_up(engine: Engine) -> None:
 def test_no_sum_is_lost_between_threads(engine: Engine) -> None:
     """Four that add at once are all counted."""
     series = made(engine)
-    one = [Entry(series, str(NOW), 1), Entry(series, str(NOW + 1), 2)]
+    one = [Entry(series.id, str(NOW), 1), Entry(series.id, str(NOW + 1), 2)]
 
     def add() -> None:
         for _ in range(20):
@@ -206,6 +244,51 @@ def test_no_sum_is_lost_between_threads(engine: Engine) -> None:
     assert values(engine, series) == [80, 160]
 
 
+def test_a_receipt_is_kept_with_its_sum(engine: Engine) -> None:
+    """It is known at once; a sum that fails leaves none."""
+    series, receipt = made(engine), Receipt("me", "k", 200, "done \U0001f321")
+    engine.increment(entries(series, [1]), receipt)
+    taken = engine.receipt("me", "k")
+    engine.flush()
+    with pytest.raises(BadValue):
+        engine.increment(entries(series, ["on"]), receipt._replace(key="failed"))
+    engine.keep(Receipt("you", "alone", 207, ""))
+    engine.flush()
+
+    assert taken == receipt
+    assert engine.receipt("me", "k") == receipt
+    assert engine.receipt("you", "alone") == ("you", "alone", 207, "")
+    assert [engine.receipt(*name) for name in (("you", "k"), ("me", "failed"))] == [None, None]
+
+
+def test_a_message_that_is_sent_again_brings_nothing(engine: Engine) -> None:
+    """Neither twice in a call, nor in another one; to another account it is another message."""
+    series = made(engine)
+    first, again, other = (
+        Arrival(
+            id,
+            "track",
+            "user",
+            None,
+            "e",
+            None,
+            NOW,
+            "{}",
+            [Entry(series.id, str(NOW + value), value)],
+        )
+        for id, value in (("m", 1), ("m", 2), ("n", 3))
+    )
+
+    assert engine.arrive("me", [first, again]) == 1
+    assert engine.arrive("me", [again, other]) == 1
+    assert engine.arrive("you", [again]) == 1
+    assert values(engine, series) == [1, 2, 3]
+    refused = other._replace(id="o", entries=[Entry(series.id, "1", float("nan"))])
+    with pytest.raises(BadValue):
+        engine.arrive("me", [other._replace(id="p"), refused])
+    assert engine.arrive("me", [other._replace(id="p")]) == 1
+
+
 @pytest.mark.parametrize(
     ("there", "delta"), [("on", 1), (True, 1), (1, "on"), (1, True), (2**63 - 1, 1), (1e308, 1e308)]
 )
@@ -214,7 +297,7 @@ def test_a_sum_that_is_none_changes_nothing(engine: Engine, there: Value, delta:
     series = made(engine)
     engine.write(entries(series, [there, 5]))
     with pytest.raises(BadValue):
-        engine.increment([Entry(series, str(NOW + 1), 1), Entry(series, str(NOW), delta)])
+        engine.increment([Entry(series.id, str(NOW + 1), 1), Entry(series.id, str(NOW), delta)])
 
     assert values(engine, series) == [there, 5]
 
@@ -223,12 +306,12 @@ def test_a_sum_that_is_none_changes_nothing(engine: Engine, there: Value, delta:
 def test_what_cannot_be_held_is_refused(engine: Engine, value: Value) -> None:
     """With all of its call; so is an epoch that is no number."""
     series = made(engine)
-    good = Entry(series, str(NOW), 1)
+    good = Entry(series.id, str(NOW), 1)
     for verb in (engine.append, engine.write):
         with pytest.raises(BadValue):
-            verb([good, Entry(series, str(NOW + 1), value)])
+            verb([good, Entry(series.id, str(NOW + 1), value)])
         with pytest.raises(BadValue):
-            verb([good, Entry(series, "noon", 1)])
+            verb([good, Entry(series.id, "noon", 1)])
 
     assert values(engine, series) == []
 
@@ -238,14 +321,14 @@ def test_a_span_is_erased(engine: Engine) -> None:
     series, other = made(engine, "a"), made(engine, "b")
     for each in (series, other):
         engine.write(entries(each, list(range(10))))
-    engine.erase(series, (NOW + 2) * SECOND, (NOW + 8) * SECOND)
+    engine.erase(series.id, (NOW + 2) * SECOND, (NOW + 8) * SECOND)
     assert values(engine, series) == [0, 1, 8, 9]
-    engine.write([Entry(series, str(NOW + 5), "new")])
-    engine.increment([Entry(series, str(NOW + 6), 1)])
+    engine.write([Entry(series.id, str(NOW + 5), "new")])
+    engine.increment([Entry(series.id, str(NOW + 6), 1)])
 
     assert values(engine, series) == [0, 1, "new", 1, 8, 9]
     assert values(engine, other) == list(range(10))
-    engine.erase(series, NOW * SECOND, 253402300800 * SECOND)
+    engine.erase(series.id, NOW * SECOND, 253402300800 * SECOND)
     assert values(engine, series) == []
 
 
@@ -260,7 +343,7 @@ def test_a_span_is_half_open(engine: Engine) -> None:
     assert values(engine, series, 1, 3) == [1, 2]
     assert values(engine, series, 2, 2) == []
     assert values(engine, series, 3, 1) == []
-    assert engine.summary(series, (NOW + 2) * SECOND, (NOW + 2) * SECOND) is None
+    assert engine.summary(series.id, (NOW + 2) * SECOND, (NOW + 2) * SECOND) is None
 
 
 def test_a_rollup_is_what_the_values_give(engine: Engine) -> None:
@@ -280,7 +363,7 @@ def test_a_rollup_is_what_the_values_give(engine: Engine) -> None:
             ]
             for start, end in pairwise(edges)
         }
-        rolled = dict(engine.rollup(series, iter(edges)))
+        rolled = dict(engine.rollup(series.id, iter(edges)))
 
         assert list(rolled) == [start for start, inside in numbers.items() if inside]
         for start, stats in rolled.items():
@@ -289,12 +372,26 @@ def test_a_rollup_is_what_the_values_give(engine: Engine) -> None:
             assert stats.mean == pytest.approx(sum(inside) / len(inside), rel=1e-12)
 
 
+def test_the_next_value_is_not_before_what_is_told(engine: Engine) -> None:
+    """Whoever looks for it in steps misses none, and comes to an end."""
+    series = made(engine)
+    assert engine.next_after(series.id, 0) is None
+    engine.write([Entry(series.id, text, 1) for text in ("-5", "1000", f"{NOW}.5")])
+    engine.flush()
+    for at in (-5, 1000, NOW + 0.5):
+        told = engine.next_after(series.id, int((at - 1) * SECOND))
+        assert told is not None
+        assert told <= at * SECOND
+
+    assert engine.next_after(series.id, (NOW + 1) * SECOND) is None
+
+
 def test_a_summary_has_all_of_a_span(engine: Engine) -> None:
     """Count, sum, mean, min, max, ss and stddev (n - 1); values far from zero lose nothing."""
     series = made(engine)
     engine.write(entries(series, [1e9 + 0.001, 1e9, 1e9 - 0.001, "text"]))
     engine.flush()
-    stats = engine.summary(series, NOW * SECOND, (NOW + 10) * SECOND)
+    stats = engine.summary(series.id, NOW * SECOND, (NOW + 10) * SECOND)
 
     assert stats is not None
     assert (stats.count, stats.mean) == (3, 1e9)
@@ -307,4 +404,39 @@ def test_text_alone_has_no_summary(engine: Engine) -> None:
     engine.write(entries(series, ["on", "off"]))
 
     assert values(engine, series) == ["on", "off"]
-    assert engine.summary(series, NOW * SECOND, (NOW + 10) * SECOND) is None
+    assert engine.summary(series.id, NOW * SECOND, (NOW + 10) * SECOND) is None
+
+
+# -- what is new ---------------------------------------------------------------------------------
+
+
+def newest(found: Recent) -> dict[str, list[tuple[float, Value]]]:
+    """Return what came, by bucket and key."""
+    return {f"{one.bucket}/{one.key}": [(*each,) for each in one.readings] for one in found.series}
+
+
+def test_what_is_new_comes_once(engine: Engine) -> None:
+    """By account; from 0 on every series comes, in the order of time."""
+    assert newest(engine.recent("me")) == {}
+    engine.append(entries(made(engine, "quiet", account="me"), [0]))
+    series = made(engine, "a", account="me", bucket="b")
+    engine.append([Entry(series.id, text, value) for text, value in (("2", "x"), ("1.5", True))])
+    engine.append(entries(made(engine, account="you"), [9]))
+    engine.flush()
+    first = engine.recent("me")
+    engine.append([Entry(series.id, "3", 1.25)])
+    engine.flush()
+    second = engine.recent("me", first.seq)
+
+    assert newest(first) == {"/quiet": [(NOW, 0)], "b/a": [(1.5, True), (2, "x")]}
+    assert newest(second) == {"b/a": [(3, 1.25)]}
+    assert newest(engine.recent("me", second.seq)) == {}
+    assert newest(engine.recent("me"))["b/a"] == [(1.5, True), (2, "x"), (3, 1.25)]
+
+
+def test_values_are_counted_by_account(engine: Engine) -> None:
+    engine.append(entries(made(engine, account="me"), [1, "on", False]))
+    engine.append(entries(made(engine, account="you"), [1]))
+    engine.flush()
+
+    assert [engine.count(account) for account in ("me", "you", "")] == [3, 1, 0]

@@ -9,14 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from pilogger import epoch, status
-from pilogger.sample import series_key
-from pilogger.store import open_reader
+from pilogger.sample import Entry, Sample, series_key
+from pilogger.store import Store, open_reader
 from pilogger.store.schema import WALL
 
 PATIENCE_S = 30.0
@@ -114,6 +114,15 @@ def configure(folder: Path, hub_port: int | None = None, **more: object) -> Path
     path = folder / "pilogger.yaml"
     path.write_text(json.dumps(config))  # YAML, too
     return path
+
+
+def entries(store: Store, samples: Sequence[Sample]) -> list[Entry]:
+    """The values of samples with an epoch and one nameless channel, by the ids of their series."""
+    known = store.registry.series
+    return [
+        Entry(known[each.bucket, each.sensor], epoch.pack(each.epoch or ""), each.values[""])
+        for each in samples
+    ]
 
 
 def held(store: Path) -> list[Held]:

@@ -23,6 +23,7 @@ class Restless(SQLiteEngine):
         self._seal = store.seal
 
     def flush(self) -> None:
+        super().flush()
         self._seal()
 
 

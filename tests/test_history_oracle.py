@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from logger_rig import entries
 
 from pilogger import epoch
 from pilogger.errors import BadValue
@@ -206,7 +207,7 @@ class Oracle(RuleBasedStateMachine):
         ]
         self.store.declare(key, {"": "1"})
         first = self.store.last + 1
-        self.points.write(samples)
+        self.points.write(entries(self.store, samples))
         self.model.latest.add(key)
         self.note(samples, first)
 
@@ -220,12 +221,12 @@ class Oracle(RuleBasedStateMachine):
             old = there.get(place)
             if isinstance(old, bool | str) or not fits(new := by if old is None else old + by):
                 with pytest.raises(BadValue):
-                    self.points.increment(samples)
+                    self.points.increment(entries(self.store, samples))
                 return
             there[place] = new
             sums.append(new)
         first = self.store.last + 1
-        self.points.increment(samples)
+        self.points.increment(entries(self.store, samples))
         self.model.latest.add(key)
         self.note(
             [Sample(key, {"": total}, 0, text) for text, total in zip(epochs, sums, strict=True)],

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from logger_rig import entries
 
 from pilogger.errors import BadValue
 from pilogger.sample import Sample, Value
@@ -75,7 +76,7 @@ def test_a_series_of_readings_may_become_one_of_points(
     if sealed:
         store.seal()
     assert count(store, "a") == (8, 110)
-    points.write(samples("a", [5], NOW + 9))
+    points.write(entries(store, samples("a", [5], NOW + 9)))
 
     assert count(store, "a") == (5, 105)
     store.seal()
@@ -89,7 +90,7 @@ def test_a_refused_write_changes_nothing(store: Store, points: Points) -> None:
     store.declare("a", {"": "1"})
     store.append(samples("a", [1]) + samples("a", [2]))
     with pytest.raises(BadValue, match="NUL"):
-        points.write(samples("a", [3, "\0"]))
+        points.write(entries(store, samples("a", [3, "\0"])))
 
     assert read(store, "a") == [1, 2]
 
@@ -101,7 +102,7 @@ def test_points_of_a_sensors_channel(store: Store, points: Points, clock: FakeCl
     store.declare("air.temperature", {"": "Cel"})
     at = f"{clock.wall() // 1_000_000}"
     for expected in (21, 22):
-        points.increment([Sample("air.temperature", {"": 1}, 0, at)])
+        points.increment(entries(store, [Sample("air.temperature", {"": 1}, 0, at)]))
         assert read(store, "air.temperature") == [expected]
 
     assert read(store, "air.humidity") == [40]
@@ -110,12 +111,12 @@ def test_points_of_a_sensors_channel(store: Store, points: Points, clock: FakeCl
 def test_a_sum_sees_what_is_fresh_sealed_and_uncommitted(store: Store, points: Points) -> None:
     """Wherever the value is that is added to."""
     points.create("a")
-    points.write(samples("a", [1, 2, 3, 4]))
+    points.write(entries(store, samples("a", [1, 2, 3, 4])))
     store.seal()
-    points.write(samples("a", [20], NOW + 1))
+    points.write(entries(store, samples("a", [20], NOW + 1)))
     store.flush()
-    points.write(samples("a", [300], NOW + 2))
-    points.increment(samples("a", [1, 1, 1, 1]))
+    points.write(entries(store, samples("a", [300], NOW + 2)))
+    points.increment(entries(store, samples("a", [1, 1, 1, 1])))
 
     assert len(rows(store, "block")) == 1
     assert read(store, "a") == [2, 21, 301, 5]
@@ -124,7 +125,7 @@ def test_a_sum_sees_what_is_fresh_sealed_and_uncommitted(store: Store, points: P
 def test_what_is_erased_leaves_the_file(store: Store, points: Points) -> None:
     """Once its source is sealed: no block holds it and no rollup counts it."""
     points.create("a")
-    points.write(samples("a", [1, 2, 3, 4, 5, 6, 7, 8]))
+    points.write(entries(store, samples("a", [1, 2, 3, 4, 5, 6, 7, 8])))
     store.seal()
     points.erase(1, (NOW + 1) * SECOND, (NOW + 7) * SECOND)
     before = (read(store, "a"), count(store, "a"))
@@ -160,13 +161,13 @@ def test_the_end_of_an_erased_span_may_be_the_end_of_time(store: Store, points: 
     """Also for what came with milliseconds by mistake; a span there alone cannot be told."""
     points.create("a")
     far = [Sample("a", {"": "far"}, 0, text) for text in ("1767225600123", "32503680000")]
-    points.write([*samples("a", [1, 2]), *far])
+    points.write(entries(store, [*samples("a", [1, 2]), *far]))
     with pytest.raises(BadValue, match="1677 to 2262"):
         points.erase(1, 32503680000 * SECOND, FAR)
     points.erase(1, (NOW + 1) * SECOND, 253402300800 * SECOND)
 
     assert read(store, "a") == [1]
-    points.write(far)
+    points.write(entries(store, far))
     store.seal()
     assert read(store, "a") == [1, "far", "far"]
     points.erase(1)
@@ -178,7 +179,7 @@ def test_a_removed_series_leaves_nothing(
 ) -> None:
     """Nor does it after kill -9, wherever it happens."""
     points.create("a")
-    points.write(samples("a", [1, 2, 3, 4]))
+    points.write(entries(store, samples("a", [1, 2, 3, 4])))
     store.seal()
     points.remove(1)
     copy = tmp_path / "copy"
@@ -200,7 +201,7 @@ def test_a_removed_series_leaves_nothing(
 def test_a_wild_epoch_does_not_keep_the_store_busy(store: Store, points: Points) -> None:
     """A block from 1970 to 2026 is mended where it has readings, not day by day between them."""
     points.create("a")
-    points.write(samples("a", [1, 2], 0) + samples("a", [3, 4]))
+    points.write(entries(store, samples("a", [1, 2], 0) + samples("a", [3, 4])))
     store.seal()
     with store.writer.alone() as db:
         db.execute("INSERT INTO stale VALUES (1, -62135596800, 253402300800)")

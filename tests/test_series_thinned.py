@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from logger_rig import entries
 
 from pilogger.sample import Sample
 from pilogger.series import History
@@ -80,7 +81,7 @@ def test_what_comes_late_is_added(store: Store) -> None:
     expected = before | {DAY // 2: 14, DAY + DAY // 2: 13}
     assert fresh == expected
     assert counts(store, edges) == expected
-    Points(store).write([point(START + at, 2) for at in late])
+    Points(store).write(entries(store, [point(START + at, 2) for at in late]))
     assert sum(counts(store, edges).values()) == sum(expected.values()) + 3
 
 

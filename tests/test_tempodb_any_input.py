@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pilogger.database import Database, Request
 from pilogger.database.service import ROUTES
+from pilogger.engine import SQLiteEngine
 from pilogger.store import Store
 from pilogger.testing import FakeClock
 
@@ -73,7 +74,7 @@ def database() -> Iterator[Database]:
         TemporaryDirectory() as folder,
         closing(Store.open(Path(folder) / "x.db", FakeClock(), durability=0)) as store,
     ):
-        yield Database(store)
+        yield Database(SQLiteEngine(store))
 
 
 def ask(database: Database, request: Request) -> tuple[int, str]:

@@ -27,6 +27,7 @@ from between import (
 )
 
 from pilogger.database import Database, Request
+from pilogger.engine import SQLiteEngine
 from pilogger.errors import BadValue, StoreBroken
 from pilogger.hub import Hub
 from pilogger.store import Store
@@ -231,7 +232,7 @@ def test_an_increment_that_is_taken_but_not_on_the_disk_is_not_taken_again(
 ) -> None:
     """The disk refuses the commit, not the journal: the repetition finds it done."""
     with closing(Store.open(tmp_path / "x.db", FakeClock(), durability=0)) as store:
-        database = Database(store)
+        database = Database(SQLiteEngine(store))
         body = b'[{"t": "2012-01-01", "v": 1}]'
         add = Request("", "POST", b"/v1/series/key/a/increment/", b"", body, "once")
         database.answer(Request("", "POST", b"/v1/series/", b"", b'{"key": "a"}'))

@@ -1,4 +1,4 @@
-"""What TempoDB's API does, on a store: the hub serves it, a client may use it on a file.
+"""What TempoDB's API does, on any engine: the hub serves it, a client may use it on a file.
 
 service.py   a request in, an answer out: which route, and what it does
 reading.py   data sets: raw, rolled up, summed up, written as they are read

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import tzinfo
-from pathlib import Path
-from sqlite3 import Connection
 from typing import NamedTuple, Self
 
+from pilogger.engine import Engine, Info
 from pilogger.errors import BadValue
 from pilogger.periods import Interval, automatic, find_zone, from_text, to_text
 from pilogger.protocols.tempodb import Facts, Rollup, encode_dataset
 from pilogger.sample import Value
-from pilogger.series import History, Info
 from pilogger.series.query import fold
 from pilogger.stats import EMPTY, FUNCTIONS
-from pilogger.store import open_reader
 
 PIECE = 1 << 15  # characters that leave together
 FIRST = from_text("0001-01-01")  # what can be written
@@ -69,24 +65,22 @@ def span(options: Mapping[str, str]) -> tuple[int, int]:
     return start, end
 
 
-def write_one(path: Path, info: Info, asked: Span) -> Iterator[str]:
+def write_one(engine: Engine, info: Info, asked: Span) -> Iterator[str]:
     """Write the data set of a series."""
-    with closing(open_reader(path)) as db:
-        yield from _together(_dataset(db, info, asked))
+    yield from _together(_dataset(engine, info, asked))
 
 
-def write_all(path: Path, infos: Sequence[Info], asked: Span) -> Iterator[str]:
+def write_all(engine: Engine, infos: Sequence[Info], asked: Span) -> Iterator[str]:
     """Write a list of the data sets of several series."""
 
-    def pieces(db: Connection) -> Iterator[str]:
+    def pieces() -> Iterator[str]:
         yield "["
         for number, info in enumerate(infos):
             yield "," if number else ""
-            yield from _dataset(db, info, asked)
+            yield from _dataset(engine, info, asked)
         yield "]"
 
-    with closing(open_reader(path)) as db:
-        yield from _together(pieces(db))
+    yield from _together(pieces())
 
 
 def facts(info: Info) -> Facts:
@@ -94,18 +88,17 @@ def facts(info: Info) -> Facts:
     return Facts(info.uid, info.key, info.name, info.tags, info.attributes)
 
 
-def _dataset(db: Connection, info: Info, asked: Span) -> Iterator[str]:
-    history = History(db)
+def _dataset(engine: Engine, info: Info, asked: Span) -> Iterator[str]:
     start, end, interval, function, zone, tz = asked
     found: Iterator[tuple[int, Value | None]]
     if interval is None:
         rollup = None
-        found = ((at, value) for at, _, value in history.read(info.id, start, end))
+        found = engine.read(info.id, start, end)
     else:
         rollup = Rollup(interval.iso, function, tz)
-        periods = fold(history, info.id, (start, end), interval, zone)
+        periods = fold(engine, info.id, (start, end), interval, zone)
         found = ((max(begin, FIRST), stats.get(function)) for begin, stats in periods)
-    summary = (history.summary(info.id, start, end) or EMPTY).summary()
+    summary = (engine.summary(info.id, start, end) or EMPTY).summary()
     ends = (_text(start, zone), _text(end, zone))
     points = ((_text(at, zone), value) for at, value in found)
     yield from encode_dataset(facts(info), ends, points, rollup, summary)

@@ -7,23 +7,18 @@ An answer of 200 or 207 means that everything is on the disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple
 from uuid import uuid4
 
-from pilogger import epoch
-from pilogger.database.answered import Answered, Name, Said
+from pilogger.database.answered import Answered, Name
 from pilogger.database.reading import Span, facts, span, write_all, write_one
+from pilogger.engine import Engine, Entry, Info, Receipt
 from pilogger.errors import BadValue
 from pilogger.protocols import tempodb as wire
 from pilogger.protocols.tempodb import Filters, Item
-from pilogger.sample import Sample
-from pilogger.series import Info, find
-from pilogger.store import Store, open_reader
-from pilogger.store.points import Points
 
 NO_ID = "There is no series with this ID"
 
@@ -77,14 +72,14 @@ class Call(NamedTuple):
 
 
 class Database:
-    """The series of the accounts of one store; thread-safe."""
+    """The series of the accounts of one engine; thread-safe.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._points = Points(store)
-        self._answered = Answered(store)
-        self._known: dict[str, tuple[int, str, int]] = {}
-        """Bucket, key and id of a series, by its uid."""
+    They are in the bucket ''; those of Initial State all have a key.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._answered = Answered(engine)
 
     def answer(self, request: Request) -> Answer:
         """Do what is asked.
@@ -97,8 +92,8 @@ class Database:
             call, do = self._route(request)
             if call.name is None:
                 return do(self, call)
-            with self._answered.turn(call.name) as said:
-                return Answer(*said) if said else self._remember(call.name, do(self, call))
+            with self._answered.turn(call.name) as receipt:
+                return Answer(*receipt[2:]) if receipt else self._once(call, call.name, do)
         except BadValue as error:
             return Answer(400, str(error))
         except Unknown:
@@ -125,11 +120,11 @@ class Database:
         )  # fmt: skip
         return call, methods[request.method]
 
-    def _remember(self, name: Name, answer: Answer) -> Answer:
-        """Write the answer, unless it was written already with what was changed."""
-        if answer.status == 200 and name not in self._answered:
-            said = Said(answer.status, answer.text)
-            self._store.writer.write(self._answered.rows(name, said))
+    def _once(self, call: Call, name: Name, do: Do) -> Answer:
+        """Do it, and keep a receipt, where that is not done in one."""
+        answer = do(self, call)
+        if answer.status == 200 and do not in COUNTING:
+            self._engine.keep(Receipt(*name, answer.status, answer.text))
         return answer
 
     # -- series --------------------------------------------------------------------------
@@ -137,10 +132,9 @@ class Database:
     def create(self, call: Call) -> Answer:
         """Make a series; 409 if its key is taken."""
         key = wire.decode_new(call.body) or uuid4().hex
-        if self._points.create(key, self._bucket(call.account)) is None:
+        made = self._engine.create(key, account=call.account)
+        if made is None:
             return Answer(409, f"a series with the key {key!r} is there already")
-        self._store.flush()
-        made = self._one(call._replace(by="key", ref=key))
         return _json(wire.encode_series(facts(made)))
 
     def show(self, call: Call) -> Answer:
@@ -152,8 +146,8 @@ class Database:
         """Give a series its name, tags and attributes."""
         info = self._one(call)
         new = wire.decode_series(call.body, facts(info))
-        self._points.describe(info.id, new.name, new.tags, new.attributes)
-        self._store.flush()
+        self._engine.describe(info.id, new.name, new.tags, new.attributes)
+        self._engine.flush()
         return _json(wire.encode_series(facts(self._one(call))))
 
     def delete(self, call: Call) -> Answer:
@@ -167,7 +161,7 @@ class Database:
             )
         found = self._find(call.account, call.filters)
         for info in found:
-            self._points.remove(info.id)
+            self._engine.remove(info.id)
         return _json({"deleted": len(found)})
 
     # -- points --------------------------------------------------------------------------
@@ -175,20 +169,20 @@ class Database:
     def read_one(self, call: Call) -> Answer:
         """Give the data set of a series."""
         asked = Span.parse(call.options)
-        return Answer(200, pieces=_begun(write_one(self._store.path, self._one(call), asked)))
+        return Answer(200, pieces=_begun(write_one(self._engine, self._one(call), asked)))
 
     def read(self, call: Call) -> Answer:
         """Give the data sets of the series that fit."""
         asked = Span.parse(call.options)
         found = self._find(call.account, call.filters)
-        return Answer(200, pieces=_begun(write_all(self._store.path, found, asked)))
+        return Answer(200, pieces=_begun(write_all(self._engine, found, asked)))
 
     def erase(self, call: Call) -> Answer:
         """Delete the points of a span."""
         first, last = span(call.options)
         info = self._one(call)
         if first < last:
-            self._points.erase(info.id, first, last)
+            self._engine.erase(info.id, first, last)
         return DONE
 
     def write_one(self, call: Call) -> Answer:
@@ -216,7 +210,7 @@ class Database:
         return self._add(call, wire.decode_multi(call.body))
 
     def _of_one(self, call: Call) -> Items:
-        if call.by == "id" and not self._by_id(call.account, [call.ref]):
+        if call.by == "id" and not self._engine.by_uid([call.ref], account=call.account):
             raise Unknown
         id, key = (call.ref, "") if call.by == "id" else ("", wire.check_key(call.ref))
         return [
@@ -225,10 +219,10 @@ class Database:
         ]
 
     def _write(self, call: Call, items: Items) -> Answer:
-        samples, answer = self._samples(call.account, items)
-        if samples:
-            self._points.write(samples)
-        self._store.flush()
+        entries, answer = self._entries(call.account, items)
+        if entries:
+            self._engine.write(entries)
+        self._engine.flush()
         return answer
 
     def _add(self, call: Call, items: Items) -> Answer:
@@ -236,51 +230,35 @@ class Database:
             [wire.NO_VALUE] if isinstance(item, Item) and isinstance(item.value, bool) else item
             for item in items
         ]
-        samples, answer = self._samples(call.account, items)
-        if call.name is None:
-            self._points.increment(samples)
-        else:
-            said = Said(answer.status, answer.text)
-            self._points.increment(samples, also=self._answered.rows(call.name, said))
-            self._answered.taken(call.name, said)
-        self._store.flush()
+        entries, answer = self._entries(call.account, items)
+        name = call.name
+        receipt = Receipt(*name, answer.status, answer.text) if name else None
+        self._engine.increment(entries, receipt)
+        self._engine.flush()
         return answer
 
-    def _samples(self, account: str, items: Items) -> tuple[list[Sample], Answer]:
-        """Make samples of the good points, and an answer that says what is wrong with others."""
-        bucket = self._bucket(account)
-        keys = self._by_id(account, {item.id for item in items if isinstance(item, Item)} - {""})
-        boot = self._store.clock.boot()
-        known = self._store.registry.series
-        samples, wrong = [], []
+    def _entries(self, account: str, items: Items) -> tuple[list[Entry], Answer]:
+        """Make entries of the good points, and an answer that says what is wrong with others."""
+        good = [item for item in items if isinstance(item, Item)]
+        keys = self._engine.by_key({item.key for item in good if not item.id}, account=account)
+        uids = self._engine.by_uid({item.id for item in good} - {""}, account=account)
+        entries, wrong = [], []
         for item in items:
-            messages = item if not isinstance(item, Item) else []
-            if isinstance(item, Item):
-                key = keys.get(item.id) if item.id else item.key
-                if key is None:
-                    messages = [NO_ID]
-                else:
-                    if (bucket, key) not in known:
-                        self._store.declare(key, {"": "1"}, bucket)
-                    at = epoch.unpack(item.at)
-                    samples.append(Sample(key, {"": item.value}, boot, at, bucket))
-            wrong.append(messages)
+            if not isinstance(item, Item):
+                wrong.append(item)
+            elif (series := uids.get(item.id) if item.id else keys[item.key]) is None:
+                wrong.append([NO_ID])
+            else:
+                entries.append(Entry(series, item.at, item.value))
+                wrong.append([])
         if any(wrong):
-            return samples, Answer(207, wire.encode_multistatus(wrong).decode())
-        return samples, DONE
+            return entries, Answer(207, wire.encode_multistatus(wrong).decode())
+        return entries, DONE
 
     # -- which series --------------------------------------------------------------------
 
-    def _bucket(self, account: str) -> int:
-        """Return the bucket of an account's series; Initial State's buckets all have a key."""
-        found = self._store.buckets.get((account, ""))
-        return found[0] if found else self._store.bucket(account, "", "")[0]
-
     def _find(self, account: str, filters: Filters) -> list[Info]:
-        with closing(open_reader(self._store.path)) as db:
-            found = find(db, account, bucket="", **filters._asdict())
-        bucket, series = self._bucket(account), self._store.registry.series
-        return [info for info in found if series.get((bucket, info.key)) == info.id]
+        return self._engine.find(account, bucket="", **filters._asdict())
 
     def _one(self, call: Call) -> Info:
         ref = [call.ref]
@@ -289,19 +267,6 @@ class Database:
         ):
             return info
         raise Unknown
-
-    def _by_id(self, account: str, uids: Sequence[str] | set[str]) -> dict[str, str]:
-        """Return the keys of those series that are there, by uid."""
-        bucket, series = self._bucket(account), self._store.registry.series
-        if unknown := [uid for uid in uids if uid not in self._known]:
-            for info in self._find(account, Filters(ids=unknown)):
-                self._known[info.uid] = (bucket, info.key, info.id)
-        places = {uid: self._known[uid] for uid in uids if uid in self._known}
-        return {
-            uid: key
-            for uid, (owner, key, id) in places.items()
-            if owner == bucket and series.get((bucket, key)) == id
-        }
 
 
 class _Refused(Exception):
@@ -336,3 +301,6 @@ ROUTES: dict[str, dict[str, Do]] = {
     "multi/increment": {"POST": Database.add_multi},
 }
 """What each address does; `*` is id or key, and the series it is of."""
+
+COUNTING = (Database.add_one, Database.add_bulk, Database.add_multi)
+"""What keeps a receipt together with what it changes."""

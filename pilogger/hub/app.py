@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pilogger.engine import Engine
 from pilogger.errors import BadValue, StoreError
 from pilogger.hub.accounts import Accounts
 from pilogger.hub.initialstate import InitialState
@@ -18,7 +19,6 @@ from pilogger.hub.limits import OneLength
 from pilogger.hub.live import Live
 from pilogger.hub.rudderstack import RudderStack
 from pilogger.hub.tempodb import TempoDB
-from pilogger.store import Store
 
 log = logging.getLogger("pilogger.hub")
 
@@ -31,15 +31,15 @@ HEADERS = {
 }
 
 
-def create_app(store: Store, accounts: Accounts | None = None) -> Starlette:
-    """Make the application over a store; without accounts it is open (see `Accounts`)."""
+def create_app(engine: Engine, accounts: Accounts | None = None) -> Starlette:
+    """Make the application over an engine; without accounts it is open (see `Accounts`)."""
     accounts = accounts or Accounts()
     return Starlette(
         routes=[
-            *InitialState(store, accounts).routes(),
-            *RudderStack(store, accounts).routes(),
-            *TempoDB(store, accounts).routes(),
-            *Live(store.path, accounts).routes(),
+            *InitialState(engine, accounts).routes(),
+            *RudderStack(engine, accounts).routes(),
+            *TempoDB(engine, accounts).routes(),
+            *Live(engine, accounts).routes(),
         ],
         middleware=[Middleware(AnswerHeaders), Middleware(OneLength)],
         exception_handlers={BadValue: _bad_value, StoreError: _no_store},

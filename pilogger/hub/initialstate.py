@@ -8,7 +8,7 @@ halves again loses a good event, or stores one twice.
 
 from __future__ import annotations
 
-import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pilogger import epoch
+from pilogger.engine import Engine, Entry
 from pilogger.errors import BadValue
 from pilogger.hub.accounts import ACCESS_KEY_PARAMETER, Accounts
 from pilogger.hub.limits import read_body
@@ -33,24 +34,23 @@ from pilogger.protocols.initialstate import (
     decode_events,
     decode_parameters,
 )
-from pilogger.sample import Sample, Value
-from pilogger.store import Store
+from pilogger.sample import Value
 
 BUCKET_KEY_PARAMETER = "bucketKey"
 KEYS = frozenset({ACCESS_KEY_PARAMETER, BUCKET_KEY_PARAMETER})
 HERE = ("none", "same-origin")  # what a browser says of an address that was typed, and of ours
 VERSIONS = ["0.0.1", "0.0.2", "0.0.3", "0.0.4"]
+US = 1000  # nanoseconds
 NAMED = 20  # bad events named in one answer
 
 
 class InitialState:
-    """Each event key of a bucket is a source of its own, with one nameless channel."""
+    """Each event key of a bucket is a series."""
 
-    def __init__(self, store: Store, accounts: Accounts, rate: Rate | None = None) -> None:
-        self._store = store
+    def __init__(self, engine: Engine, accounts: Accounts, rate: Rate | None = None) -> None:
+        self._engine = engine
         self._accounts = accounts
         self._rate = rate or Rate()
-        self._naming = threading.Lock()
 
     def routes(self) -> list[Route]:
         return [
@@ -99,10 +99,8 @@ class InitialState:
         return JSONResponse(VERSIONS)
 
     def _keep_bucket(self, account: str, key: str, name: str) -> bool:
-        with self._naming:
-            _, known = self._store.buckets.get((account, key), (0, ""))
-            _, is_new = self._store.bucket(account, key, name or known)
-        self._store.flush()
+        is_new = self._engine.bucket(key, name, account=account)
+        self._engine.flush()
         return is_new
 
     def _keep_events(
@@ -113,20 +111,19 @@ class InitialState:
         if body or not parameters:
             more, wrong = decode_events(body)
             events, mistakes = events + more, mistakes + wrong
-        with self._naming:  # else a name that arrives now could be lost again
-            _, name = self._store.buckets.get((account, key), (0, ""))
-            bucket, _ = self._store.bucket(account, key, name)
-        for series in {event.key for event in events}:
-            self._store.declare(series, {"": "1"}, bucket)
-        now, times = self._store.clock.boot(), _Times(self._store.clock.wall())
-        self._store.append(
+        series = self._engine.by_key({event.key for event in events}, account=account, bucket=key)
+        times = _Times(time.time_ns())
+        self._engine.append(
             [
-                Sample(event.key, {"": event.value}, now, event.epoch or times.next(event), bucket)
+                Entry(
+                    series[event.key],
+                    times.next(event) if event.epoch is None else epoch.pack(event.epoch),
+                    event.value,
+                )
                 for event in events
-            ],
-            once=True,
+            ]
         )
-        self._store.flush()
+        self._engine.flush()
         return mistakes
 
 
@@ -138,13 +135,13 @@ class _Times:
     """
 
     def __init__(self, now: int) -> None:
-        self._now = now
+        self._now = now // US * US
         self._seen: Counter[tuple[str, type, Value]] = Counter()
 
-    def next(self, event: Event) -> str:
+    def next(self, event: Event) -> int:
         what = (event.key, type(event.value), event.value)
         self._seen[what] += 1
-        return epoch.from_us(self._now + self._seen[what] - 1)
+        return self._now + (self._seen[what] - 1) * US
 
 
 def _sentence(mistakes: Sequence[str]) -> str:

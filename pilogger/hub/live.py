@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from pilogger import series
+from pilogger.engine import Engine
 from pilogger.errors import PiloggerError
 from pilogger.hub.accounts import Accounts
-from pilogger.store import open_reader
+from pilogger.series import Series
 
 PAGE = Path(__file__).parent / "page"
 MOST_SERIES = 500
@@ -27,12 +26,12 @@ MOST_SERIES = 500
 class Live:
     """The page polls: it asks for what arrived since the last answer's `seq`."""
 
-    def __init__(self, store: Path, accounts: Accounts) -> None:
+    def __init__(self, engine: Engine, accounts: Accounts) -> None:
         if not (PAGE / "vendor").is_dir():
             raise PiloggerError(
                 "the charts of the page were not fetched when pilogger was built: install it again"
             )
-        self._store = store
+        self._engine = engine
         self._accounts = accounts
         self._run = secrets.token_hex(8)
         """A page that sees another one starts anew: its `seq` may mean another store."""
@@ -63,8 +62,7 @@ class Live:
         return JSONResponse(await run_in_threadpool(self._counts, account))
 
     def _recent(self, account: str, since: int) -> dict[str, Any]:
-        with closing(open_reader(self._store)) as db:
-            found = series.recent(db, account, since=since)
+        found = self._engine.recent(account, since)
         newest = sorted(found.series, key=lambda one: -one.readings[-1].epoch)
         return {
             "run": self._run,
@@ -73,11 +71,10 @@ class Live:
         }
 
     def _counts(self, account: str) -> dict[str, Any]:
-        with closing(open_reader(self._store)) as db:
-            return {"status": "ok", "readings": series.count(db, account)}
+        return {"status": "ok", "readings": self._engine.count(account)}
 
 
-def _series(one: series.Series) -> dict[str, Any]:
+def _series(one: Series) -> dict[str, Any]:
     return {
         "key": one.key,
         "unit": one.unit,

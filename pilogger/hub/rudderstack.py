@@ -8,7 +8,8 @@ with bad messages the good ones are kept, and the answer is a 400 that names the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pilogger import epoch
+from pilogger.engine import Arrival, Engine, Entry
 from pilogger.hub.accounts import Accounts
 from pilogger.hub.limits import read_body
 from pilogger.protocols.rudderstack import (
@@ -28,9 +30,6 @@ from pilogger.protocols.rudderstack import (
     decode_call,
     path,
 )
-from pilogger.sample import Sample
-from pilogger.store import Store
-from pilogger.store.messages import Arrival, Messages
 
 BUCKET = "rudderstack"
 NAMED = 20  # bad messages named in one answer
@@ -41,10 +40,9 @@ Decode = Callable[[bytes], tuple[list[Message], list[str]]]
 class RudderStack:
     """Messages are kept whole, and the numbers of a `track` are series of one bucket too."""
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
-        self._store = store
+    def __init__(self, engine: Engine, accounts: Accounts) -> None:
+        self._engine = engine
         self._accounts = accounts
-        self._messages = Messages(store)
 
     def routes(self) -> list[Route]:
         return [
@@ -72,38 +70,34 @@ class RudderStack:
     def _keep(self, account: str, body: bytes, decode: Decode) -> list[str]:
         """Store the good messages; return what is wrong with the others."""
         messages, mistakes = decode(body)
-        bucket = self._bucket(account) if any(each.numbers for each in messages) else None
-        for series in {number.series for each in messages for number in each.numbers}:
-            self._store.declare(series, {"": "1"}, bucket)
-        now, boot = self._store.clock.wall(), self._store.clock.boot()
-        self._messages.keep(
-            account, [_arrival(each, now, _samples(each, now, boot, bucket)) for each in messages]
-        )
+        keys = {number.series for each in messages for number in each.numbers}
+        series = self._series(account, keys) if keys else {}
+        now = time.time_ns() // 1000
+        self._engine.arrive(account, [_arrival(each, now, series) for each in messages])
         return mistakes
 
-    def _bucket(self, account: str) -> int:
-        known = self._store.buckets.get((account, BUCKET))
-        return known[0] if known else self._store.bucket(account, BUCKET, "RudderStack")[0]
+    def _series(self, account: str, keys: set[str]) -> dict[str, int]:
+        if self._engine.bucket(BUCKET, "", account=account):
+            self._engine.bucket(BUCKET, "RudderStack", account=account)
+        return self._engine.by_key(keys, account=account, bucket=BUCKET)
 
 
-def _arrival(message: Message, now: int, samples: Sequence[Sample]) -> Arrival:
+def _arrival(message: Message, now: int, series: Mapping[str, int]) -> Arrival:
     return Arrival(
         message.id, message.type, message.user_id, message.anonymous_id, message.event,
-        message.timestamp, now, message.body, samples,
+        message.timestamp, now, message.body, _entries(message, now, series),
     )  # fmt: skip
 
 
-def _samples(message: Message, now: int, boot: int, bucket: int | None) -> list[Sample]:
+def _entries(message: Message, now: int, series: Mapping[str, int]) -> list[Entry]:
     """Make the readings of a message; where it says no time, they are of now.
 
     One that says something that is no time has none: which time it meant nobody knows.
     """
     if message.epoch is None and message.timestamp is not None:
         return []
-    at = message.epoch or epoch.from_us(now)
-    return [
-        Sample(number.series, {"": number.value}, boot, at, bucket) for number in message.numbers
-    ]
+    at = now * 1000 if message.epoch is None else epoch.pack(message.epoch)
+    return [Entry(series[number.series], at, number.value) for number in message.numbers]
 
 
 def _sentence(mistakes: Sequence[str]) -> str:

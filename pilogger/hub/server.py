@@ -16,6 +16,7 @@ from typing import NamedTuple, Self
 import uvicorn
 
 from pilogger.clock import SystemClock
+from pilogger.engine import SQLiteEngine
 from pilogger.errors import PiloggerError
 from pilogger.hub.accounts import ACCESS_KEY, Accounts, is_loopback
 from pilogger.hub.app import create_app
@@ -103,7 +104,7 @@ class Hub:
             self._socket.close()
             raise
         try:
-            self._server = _server(create_app(self.store, accounts), self._look, tls)
+            self._server = _server(create_app(SQLiteEngine(self.store), accounts), self._look, tls)
         except BaseException:
             self.close()
             raise

@@ -16,10 +16,10 @@ from starlette.routing import Route
 
 from pilogger.database import Answer, Database
 from pilogger.database import Request as Asked
+from pilogger.engine import Engine
 from pilogger.hub.accounts import Accounts
 from pilogger.hub.limits import read_body
 from pilogger.protocols.tempodb import IDEMPOTENCY_KEY, VERSION
-from pilogger.store import Store
 
 ROOTS = ("series", "data", "increment", "multi")
 METHODS = ["GET", "POST", "PUT", "DELETE"]
@@ -30,8 +30,8 @@ JSON = "application/json"
 class TempoDB:
     """Every address below /v1 that is TempoDB's."""
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
-        self._database = Database(store)
+    def __init__(self, engine: Engine, accounts: Accounts) -> None:
+        self._database = Database(engine)
         self._accounts = accounts
 
     def routes(self) -> list[Route]:

@@ -8,10 +8,10 @@ function the mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, tzinfo
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pilogger.errors import BadValue
 from pilogger.periods import Interval, automatic, edges, find_zone
@@ -21,6 +21,18 @@ from pilogger.series.history import PERIODS, History
 from pilogger.stats import EMPTY, FUNCTIONS, Stats
 
 MEAN = "mean"
+
+
+class Rolling(Protocol):
+    """What folds periods: a `History`, or another that keeps series."""
+
+    def rollup(self, series: int, edges: Iterable[int]) -> Iterator[tuple[int, Stats]]:
+        """Yield start and statistics of each period with numbers, from one edge to the next."""
+        ...
+
+    def next_after(self, series: int, start: int) -> int | None:
+        """Return a time from `start` on before which there is nothing; None: nor after it."""
+        ...
 
 
 class Rollup(NamedTuple):
@@ -117,7 +129,7 @@ def check_function(name: str) -> str:
 
 
 def fold(
-    history: History, series: int, span: tuple[int, int], interval: Interval, zone: tzinfo
+    history: Rolling, series: int, span: tuple[int, int], interval: Interval, zone: tzinfo
 ) -> Iterator[tuple[int, Stats]]:
     """Yield the periods of a span that have numbers, each with its own start.
 

@@ -137,7 +137,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
             problem = error
         else:
             return connection
-    raise StoreBroken(f"{path} cannot be read as a store: {problem}")
+    raise StoreBroken(f"{path} cannot be read as a store: {problem}") from problem
 
 
 @contextmanager

@@ -12,20 +12,21 @@ from typing import Literal, Self
 from pilogger import epoch
 from pilogger.clock import Clock
 from pilogger.errors import BadValue, PiloggerError, StoreBroken, StoreError
-from pilogger.sample import Sample
+from pilogger.sample import Entry, Sample
 from pilogger.store import damage
 from pilogger.store.blocks import GENERATION
 from pilogger.store.connection import open_reader
 from pilogger.store.inspector import Inspector
 from pilogger.store.journal import Write
 from pilogger.store.outbox import Outbox, Policy
+from pilogger.store.readers import Readers
 from pilogger.store.registry import Registry
 from pilogger.store.retention import USUAL, Bounds, Keeper
 from pilogger.store.salvage import Salvage
 from pilogger.store.sealer import Sealer
 from pilogger.store.segments import Segments, Sync
 from pilogger.store.twins import Twins
-from pilogger.store.values import to_json
+from pilogger.store.values import text, to_json
 from pilogger.store.writer import Writer
 
 RESERVE = 16_384
@@ -52,8 +53,11 @@ class Store:
         """Held while an outbox takes or settles readings, and while some are evicted."""
         self._outboxes: list[Outbox] = []
         self._generation = 0
+        self._turn = 0
         self.writer = Writer(self.path, durability, self._forget)
         self.lock = self.writer.lock
+        self.readers = Readers(self.writer)
+        """For whoever reads while the store is open."""
         self.salvage = Salvage(self)
         try:
             self._load()
@@ -128,7 +132,7 @@ class Store:
         self._reader.close()
         self._reader = open_reader(self.path)
         self._twins = Twins(self._reader)
-        self._twins.add(self.fresh)
+        self._twins.add(self._twins.notice(self.fresh))
         self._generation = -1
         return [
             ("reserve", self._ceiling),
@@ -175,6 +179,13 @@ class Store:
         self.taken(readings)
         return readings
 
+    def enter(self, entries: Sequence[Entry], *, once: bool = False) -> int:
+        """Do the same with single values of series that are known; raises what `append` does."""
+        with self.writer.reading(self.writer.generation), self.numbered(len(entries)):
+            readings = self.take_entries(entries, once=once)
+        self.taken(readings)
+        return readings
+
     @contextmanager
     def numbered(self, count: int) -> Iterator[None]:
         """Hold the store's lock, with numbers for `count` samples at hand; for `take`."""
@@ -197,20 +208,43 @@ class Store:
         self, samples: Sequence[Sample], *, once: bool = False, also: Sequence[Write] = ()
     ) -> int:
         """Do what `append` does, inside `numbered`; what it is `also` to write shares its fate."""
-        if self.keeper.refusing:
-            raise StoreError(self.keeper.refusing)
-        writes = [self._row(sample, seq) for seq, sample in enumerate(samples, self._next)]
-        if once:
-            writes = self._twins.leave_out(writes)
-        stamped = {write[2] for write in writes if write[5] is None} - self._stamped
-        self.writer.write([*(("stamped", id) for id in stamped), *writes, *also])
-        first, self._next = self._next, self._next + len(samples)
-        self.fresh += writes
-        self._stamped |= stamped
-        self._twins.add(writes)
-        readings = sum(len(samples[write[1] - first].values) for write in writes)
+        first = self._next
+        writes = [self._row(sample, seq) for seq, sample in enumerate(samples, first)]
+        kept = self._take(writes, once, also)
+        readings = sum(len(samples[write[1] - first].values) for write in kept)
         self.stored += readings
         return readings
+
+    def take_entries(
+        self, entries: Sequence[Entry], *, once: bool = False, also: Sequence[Write] = ()
+    ) -> int:
+        """Do what `enter` does, inside `numbered`; what it is `also` to write shares its fate."""
+        boot = self.clock.boot()
+        segment = self.segments.at(boot)
+        sources = {id: self.registry.lone(id).id for id in {entry[0] for entry in entries}}
+        writes: list[Write] = [
+            ("sample", seq, sources[id], segment, boot, at, f"[{text(value)}]")
+            for seq, (id, at, value) in enumerate(entries, self._next)
+        ]
+        readings = len(self._take(writes, once, also))
+        self.stored += readings
+        return readings
+
+    def _take(self, writes: list[Write], once: bool, also: Sequence[Write]) -> Sequence[Write]:
+        """Take rows of samples, numbered from the next number on; return those that are new."""
+        if self.keeper.refusing:
+            raise StoreError(self.keeper.refusing)
+        if self.salvage.floor > 1 or self._turn != self.salvage.turn:
+            self._turn = self.salvage.turn
+            self._twins.doubt()
+        new = self._twins.leave_out(writes) if once else self._twins.notice(writes)
+        stamped = {write[2] for write in new if write[5] is None} - self._stamped
+        self.writer.write([*(("stamped", id) for id in stamped), *new, *also])
+        self._next += len(writes)
+        self.fresh += new
+        self._stamped |= stamped
+        self._twins.add(new)
+        return new
 
     def _row(self, sample: Sample, seq: int) -> Write:
         source = self.registry.current(sample.bucket, sample.sensor)
@@ -380,4 +414,5 @@ class Store:
         for outbox in self._outboxes:
             outbox.close()
         self._reader.close()
+        self.readers.close()
         self.writer.close([("meta", "next_seq", self._next)])

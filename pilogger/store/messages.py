@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import closing
 from typing import NamedTuple
 
-from pilogger.sample import Sample
-from pilogger.store.connection import open_reader
+from pilogger.sample import Entry
 from pilogger.store.log import Store
 
 
 class Arrival(NamedTuple):
-    """A message: a row of the table, without its account, and the samples it brings.
+    """A message: a row of the table, without its account, and the values it brings.
 
     `received` is in microseconds since 1970, `body` is JSON.
     """
@@ -26,7 +24,7 @@ class Arrival(NamedTuple):
     timestamp: str | None
     received: int
     body: str
-    samples: Sequence[Sample]
+    entries: Sequence[Entry]
 
 
 class Messages:
@@ -38,20 +36,17 @@ class Messages:
         """Those that may not be in the file yet."""
 
     def keep(self, account: str, arrivals: Sequence[Arrival]) -> int:
-        """Store those that are new, with their samples; returns how many they were.
+        """Store those that are new, with their values; returns how many they were.
 
-        When this returns they are on the disk. Their sensors are declared.
+        When this returns they are on the disk.
 
         Raises:
+            BadValue: a value cannot be held, or a series was deleted; nothing was stored.
             StoreError: the disk took nothing, or nothing for sure; to send them again helps.
         """
         store = self._store
-        count = sum(len(each.samples) for each in arrivals)
-        with (
-            store.writer.reading(store.writer.generation),
-            closing(open_reader(store.path)) as db,
-            store.numbered(count),
-        ):
+        count = sum(len(each.entries) for each in arrivals)
+        with store.readers.one() as db, store.numbered(count):
             known = {id for owner, id in self._fresh if owner == account}
             ids = json.dumps([each.id for each in arrivals])
             known.update(
@@ -67,8 +62,8 @@ class Messages:
                 if each.id not in known:
                     new.setdefault(each.id, each)
             rows = [("message", account, *each[:-1]) for each in new.values()]
-            samples = [sample for each in new.values() for sample in each.samples]
-            readings = store.take(samples, also=rows)
+            entries = [entry for each in new.values() for entry in each.entries]
+            readings = store.take_entries(entries, also=rows)
             self._fresh.update((account, id) for id in new)
             waiting = set(self._fresh)
         store.taken(readings)

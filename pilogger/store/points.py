@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence, Set
-from contextlib import closing
-from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from sqlite3 import Connection
 
 from pilogger import epoch
 from pilogger.errors import BadValue
-from pilogger.sample import Sample, Value, check_text
+from pilogger.sample import Entry, Value, check_text
 from pilogger.store.blocks import ENDLESS, MICRO, Blocks, clamp
-from pilogger.store.connection import open_reader, snapshot
+from pilogger.store.connection import snapshot
 from pilogger.store.journal import Write
 from pilogger.store.log import Store
 from pilogger.store.moments import Moments
@@ -30,7 +28,7 @@ Place = tuple[int, int]
 
 
 class Points:
-    """Points of one store; thread-safe. Samples have an epoch and one nameless channel."""
+    """Points of one store; thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -66,37 +64,39 @@ class Points:
         texts = (encode(sorted(set(tags))), encode(dict(sorted(attributes.items()))))
         self._store.writer.write([("describe", series, name, *texts)])
 
-    def write(self, samples: Sequence[Sample]) -> None:
+    def write(self, entries: Sequence[Entry]) -> None:
         """Store values, each in place of the one that its series has at its epoch.
 
         Raises:
-            BadValue: a value cannot be held; nothing of this call was stored.
+            BadValue: a value cannot be held, or a series was deleted; nothing was stored.
             StoreBroken: the disk took nothing.
         """
-        with self._store.numbered(len(samples)):
-            self._keep(samples)
-        self._store.taken(len(samples))
+        writer = self._store.writer
+        with writer.reading(writer.generation), self._store.numbered(len(entries)):
+            self._keep(entries)
+        self._store.taken(len(entries))
 
-    def increment(self, samples: Sequence[Sample], also: Sequence[Write] = ()) -> None:
+    def increment(self, entries: Sequence[Entry], also: Sequence[Write] = ()) -> None:
         """Add each value to the one that its series has at its epoch, or to none.
 
         Whole numbers stay whole. All are added, or none; what is `also` written is kept or
         lost with them.
 
         Raises:
-            BadValue: it is no number, or the sum cannot be held; nothing was changed.
+            BadValue: it is no number, or the sum cannot be held, or a series was deleted;
+                nothing was changed.
             StoreBroken: the disk took nothing.
         """
-        path, count = self._store.path, len(samples)
-        with self._one, closing(open_reader(path)) as db, self._store.numbered(count):
-            places = [self._place(sample) for sample in samples]
+        store, count = self._store, len(entries)
+        with self._one, store.readers.one() as db, store.numbered(count):
+            places = [(series, epoch.nanoseconds(at)) for series, at, _ in entries]
             sums = _committed(db, set(places)) | self._uncommitted(set(places))
             added = []
-            for sample, place in zip(samples, places, strict=True):
-                total = sums[place] = _add(sample, sums.get(place))
-                added.append(replace(sample, values={"": total}))
+            for entry, place in zip(entries, places, strict=True):
+                sums[place] = total = self._add(entry, sums.get(place))
+                added.append(entry._replace(value=total))
             self._keep(added, also)
-        self._store.taken(len(samples))
+        store.taken(count)
 
     def erase(self, series: int, first: int = -ENDLESS, last: int = ENDLESS) -> None:
         """Delete the points from epoch `first` up to, not with, `last`; both in nanoseconds.
@@ -131,21 +131,15 @@ class Points:
         row = ("erase", series, clamp(first), clamp(last), self._store.last)
         self._store.writer.write([row])
 
-    def _keep(self, samples: Sequence[Sample], also: Sequence[Write] = ()) -> None:
+    def _keep(self, entries: Sequence[Entry], also: Sequence[Write] = ()) -> None:
         registry = self._store.registry
-        sources = {registry.current(sample.bucket, sample.sensor) for sample in samples}
-        new = {id for source in sources for id in source.ids} - registry.latest
+        new = {entry[0] for entry in entries} - registry.latest
         # Rollups may have counted several values of one epoch, and are computed anew.
         anew: list[Write] = [("erase", id, -ENDLESS, ENDLESS, 0) for id in new]
-        self._store.take(samples, also=[*(("latest", id) for id in new), *anew, *also])
+        self._store.take_entries(entries, also=[*(("latest", id) for id in new), *anew, *also])
         registry.latest |= new
 
     # -- what is there -------------------------------------------------------------------
-
-    def _place(self, sample: Sample) -> Place:
-        assert sample.epoch is not None
-        source = self._store.registry.current(sample.bucket, sample.sensor)
-        return source.ids[0], epoch.nanoseconds(epoch.pack(sample.epoch))
 
     def _uncommitted(self, places: Set[Place]) -> dict[Place, Value]:
         """Return the newest values of these places that are not in the file yet."""
@@ -164,6 +158,14 @@ class Points:
                     found[id, at] = value
         return found
 
+    def _add(self, entry: Entry, value: Value | None) -> Value:
+        delta = entry.value
+        if isinstance(delta, bool | str) or isinstance(value, bool | str):
+            wrong = delta if isinstance(delta, bool | str) else value
+            key = self._store.registry.lone(entry.series).series[0]
+            raise BadValue(f"{key}: {wrong!r} is no number that can be added")
+        return delta if value is None else value + delta
+
 
 def _committed(db: Connection, places: Set[Place]) -> dict[Place, Value]:
     """Return the values of these places that are in the file."""
@@ -176,11 +178,3 @@ def _committed(db: Connection, places: Set[Place]) -> dict[Place, Value]:
                 for _, _, value in moments.between(at, at + 1, moments.fresh(at, at + 1)):
                     found[series, at] = value
     return found
-
-
-def _add(sample: Sample, value: Value | None) -> Value:
-    delta = sample.values[""]
-    if isinstance(delta, bool | str) or isinstance(value, bool | str):
-        wrong = delta if isinstance(delta, bool | str) else value
-        raise BadValue(f"{sample.sensor}: {wrong!r} is no number that can be added")
-    return delta if value is None else value + delta

@@ -43,15 +43,18 @@ class Registry:
         self.latest: set[int] = set()
         """The series of which, of two values at one epoch, the later holds."""
         self.sources: dict[int, Source] = {}
+        self._places: dict[int, tuple[int | None, str]] = {}
+        """Bucket and key of every series that there ever was, by id."""
+        self._lone: dict[int, Source] = {}
+        """The sources that give one series each, by its id."""
         self._last_series = 0
         self._units: dict[int, str] = {}
         self._known: dict[tuple[object, ...], Source] = {}
         self._current: dict[tuple[int | None, str], Source] = {}
-        keys: dict[int, str] = {}
         columns = "id, bucket, key, unit, latest, gone"
         for id, bucket, key, unit, latest, gone in query(f"SELECT {columns} FROM series"):
             self._last_series = max(self._last_series, id)
-            keys[id], self._units[id] = key, unit
+            self._places[id], self._units[id] = (bucket, key), unit
             if latest:
                 self.latest.add(id)
             if not gone:
@@ -61,7 +64,7 @@ class Registry:
             f"SELECT {columns} FROM source ORDER BY id"
         ):
             found = tuple(json.loads(ids))
-            series = tuple(keys[each] for each in found)
+            series = tuple(self._places[each][1] for each in found)
             source = Source(id, bucket, tuple(json.loads(names)), series, found)
             self._remember(source, sensor, units)
 
@@ -103,6 +106,7 @@ class Registry:
             self._remember(source, sensor, texts)
             for key, each, unit in zip(keys, found, units.values(), strict=True):
                 self.series[bucket, key] = each
+                self._places[each] = (bucket, key)
                 self._units[each] = self._units.get(each, unit) if past else unit
                 self._last_series = max(self._last_series, each)
         self._current[bucket, sensor] = now if past and now else source
@@ -110,18 +114,12 @@ class Registry:
 
     def rows(self) -> list[Write]:
         """Return what makes the same registry in an empty file; series get new uids."""
-        places = {id: place for place, id in self.series.items()}
-        gone = {
-            id: (source.bucket, key)
-            for source in self.sources.values()
-            for id, key in zip(source.ids, source.series, strict=True)
-            if id not in places
-        }
+        gone = [id for id in self._places if not self.is_there(id)]
         return [
             *(("bucket", id, *place, name) for place, (id, name) in self.buckets.items()),
             *(
                 ("series", id, *place, self._units[id], uuid4().hex)
-                for id, place in sorted((places | gone).items())
+                for id, place in sorted(self._places.items())
             ),
             *(("gone", id) for id in gone),
             *(("latest", id) for id in self.latest),
@@ -152,9 +150,32 @@ class Registry:
             self._write([("latest", id) for id in new])
             self.latest.update(new)
 
+    def is_there(self, series: int) -> bool:
+        """Whether there is a series with this id, and it was not deleted."""
+        place = self._places.get(series)
+        return place is not None and self.series.get(place) == series
+
+    def lone(self, series: int) -> Source:
+        """Return the source that gives this series and no other; make it if it is new.
+
+        Raises:
+            BadValue: the series was deleted, or never was.
+        """
+        source = self._lone.get(series)
+        if source is None:
+            if series not in self._places:
+                raise BadValue(f"there is no series {series}")
+            bucket, key = self._places[series]
+            if not self.is_there(series):
+                raise BadValue(f"the series {key!r} was deleted")
+            source = self.declare(key, {"": self._units[series]}, bucket)
+            self._lone[series] = source
+        return source
+
     def forget(self, id: int) -> None:
         """Take a series out: its key may be given to a new one."""
         self._write([("gone", id)])
+        self._lone.pop(id, None)
         self.series = {place: each for place, each in self.series.items() if each != id}
         self._current = {
             place: source for place, source in self._current.items() if id not in source.ids

@@ -165,8 +165,8 @@ class Salvage:
         finally:
             remains.close()
         self._all[wreck] = progress
-        self._set_floor()
         self.turn += 1
+        self._set_floor()
         self._store.wake()
         self._put_away(wreck)
 

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
+from operator import itemgetter
 from pathlib import Path
 from sqlite3 import Connection
 from time import monotonic
@@ -72,9 +73,9 @@ class Sealer:
     def count(self, rows: Sequence[Write]) -> None:
         """Hear of samples that were committed."""
         now = monotonic()
-        for row in rows:
-            self._waiting[row[2]] += 1
-            self._since.setdefault(row[2], now)
+        for source, samples in Counter(map(itemgetter(2), rows)).items():
+            self._waiting[source] += samples
+            self._since.setdefault(source, now)
 
     def discount(self, gone: Mapping[int, int]) -> None:
         """Hear of samples, by source, that left the store before they were sealed."""

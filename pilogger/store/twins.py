@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from operator import itemgetter
 from sqlite3 import Connection
 
 from pilogger import epoch
-from pilogger.store.blocks import MICRO, Blocks
+from pilogger.store.blocks import ENDLESS, MICRO, Blocks
 from pilogger.store.journal import Write
 from pilogger.store.values import to_json
 
 Key = tuple[int, int | str | None, str]
 """Source, epoch and values."""
+
+key_of = itemgetter(2, 5, 6)
 
 
 class Twins:
@@ -22,26 +25,65 @@ class Twins:
         self._db = db
         self._blocks = Blocks(db)
         self._fresh: set[Key] = set()
+        self._newest: dict[int, int] = {}
+        """No sample of a source has an epoch of whole nanoseconds after this one."""
 
     def leave_out(self, writes: Sequence[Write]) -> list[Write]:
         """Return the samples that are not there yet, nor twice among themselves."""
-        seen: set[Key] = set()
-        new = []
+        seen: set[Key] | None = None
+        new: list[Write] = []
         for write in writes:
-            key = _key(write)
-            if key[1] is None or not (key in seen or self._is_there(key)):
-                new.append(write)
-                seen.add(key)
+            at = write[5]
+            if at is not None and not self._is_newest(write[2], at):
+                if seen is None:
+                    seen = set(map(key_of, new))
+                if key_of(write) in seen or self._is_there(key_of(write)):
+                    continue
+            new.append(write)
+            if seen is not None:
+                seen.add(key_of(write))
         return new
 
+    def doubt(self) -> None:
+        """Forget what is the newest: readings came back from a damaged store."""
+        self._newest.clear()
+
+    def notice(self, writes: Sequence[Write]) -> Sequence[Write]:
+        """Return the samples as they are, and know how new they are."""
+        for write in writes:
+            if write[5] is not None:
+                self._is_newest(write[2], write[5])
+        return writes
+
     def add(self, writes: Sequence[Write]) -> None:
-        """Remember samples that are not in the file yet."""
-        self._fresh.update(_key(write) for write in writes if write[5] is not None)
+        """Remember samples, noticed or not left out, that are not in the file yet."""
+        self._fresh.update(key_of(write) for write in writes if write[5] is not None)
 
     def forget(self, writes: Sequence[Write]) -> None:
         """Forget samples that are in the file now."""
         if self._fresh:
-            self._fresh.difference_update(map(_key, writes))
+            self._fresh.difference_update(map(key_of, writes))
+
+    def _is_newest(self, source: int, at: int | str) -> bool:
+        """Whether nothing of the source is so new; from now on something is."""
+        newest = self._newest.get(source)
+        if newest is None:
+            newest = self._newest[source] = self._find_newest(source)
+        if isinstance(at, str) or at <= newest:
+            return False
+        self._newest[source] = at
+        return True
+
+    def _find_newest(self, source: int) -> int:
+        (fresh,) = self._db.execute(
+            "SELECT max(epoch) FROM sample WHERE source = ? AND epoch < ''", [source]
+        ).fetchone()
+        found = self._db.execute("SELECT newest FROM source WHERE id = ?", [source]).fetchone()
+        sealed = found[0] if found else None
+        return max(
+            -ENDLESS if fresh is None else fresh,
+            -ENDLESS if sealed is None else (sealed + 1) * MICRO,
+        )
 
     def _is_there(self, key: Key) -> bool:
         if key in self._fresh:
@@ -65,7 +107,3 @@ class Twins:
                     if to_json(there) == to_json(values):
                         return True
         return False
-
-
-def _key(write: Write) -> Key:
-    return (write[2], write[5], write[6])

@@ -11,16 +11,21 @@ from pilogger.sample import Value, check_value
 encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
+def text(value: Value) -> str:
+    """Write a value as JSON; most are floats, and need not go the general way.
+
+    Raises:
+        BadValue: it cannot be held.
+    """
+    if type(value) is float and isfinite(value):
+        return repr(value)
+    return encode(check_value(value))
+
+
 def to_json(values: Sequence[Value | None]) -> str:
-    """Write values as a JSON array; most are floats, and need not go the general way.
+    """Write values as a JSON array.
 
     Raises:
         BadValue: one of them cannot be held.
     """
-    texts = [
-        repr(value)
-        if type(value) is float and isfinite(value)
-        else encode(value if value is None else check_value(value))
-        for value in values
-    ]
-    return f"[{','.join(texts)}]"
+    return f"[{','.join(['null' if value is None else text(value) for value in values])}]"

@@ -27,6 +27,7 @@ from pilogger.store.writes import REPLAY, WRITES
 
 log = logging.getLogger("pilogger.store")
 
+PARAMETERS = itemgetter(slice(1, None))
 IDLE_WINDOW_S = 10.0  # for what no caller waits for, when every append is committed at once
 
 
@@ -171,7 +172,7 @@ class Writer:
     def _transaction(self, writes: Sequence[Write], statements: Mapping[str, str] = WRITES) -> None:
         with self._begun() as connection:
             for name, group in groupby(writes, key=itemgetter(0)):
-                connection.executemany(statements[name], [write[1:] for write in group])
+                connection.executemany(statements[name], map(PARAMETERS, group))
 
     @contextmanager
     def alone(self) -> Iterator[sqlite3.Connection]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pilogger.clock import SystemClock
 from pilogger.database import Database, Request
+from pilogger.engine import SQLiteEngine
 from pilogger.store import Store
 
 
@@ -18,7 +19,7 @@ class Local:
 
     def __init__(self, path: Path) -> None:
         self._store = Store.open(path, SystemClock(), durability=0)
-        self._database = Database(self._store)
+        self._database = Database(SQLiteEngine(self._store))
 
     def ask(self, method: str, path: str, query: str, body: bytes, once: str) -> tuple[int, str]:
         """Answer with a status and a text."""
