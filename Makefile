@@ -37,6 +37,7 @@ package: .venv/package
 
 bench: .venv/bench
 	$(BIN)/python benchmarks/upload.py
+	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/outage.py
 	$(BIN)/python benchmarks/seeds.py
 	$(BIN)/python benchmarks/append.py

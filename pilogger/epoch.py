@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_FLOOR, Decimal
+from functools import lru_cache
 
 from pilogger.errors import BadValue
 
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)  # RFC 8259 section 6
-PLAIN = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
+PLAIN = re.compile(r"(-?)(0|[1-9]\d{0,9})(?:\.(\d{0,8}[1-9]))?", re.ASCII)  # as `unpack` writes
 LONGEST = 64  # characters; a longer number carries no more time
 SCALE = 1_000_000_000
 FAR = 10**30  # nanoseconds; what lies beyond is only sorted
@@ -44,15 +45,16 @@ def from_us(microseconds: int) -> str:
     return unpack(microseconds * 1000)
 
 
+@lru_cache(maxsize=4096)  # readings of one moment come together
 def pack(exact: str) -> int | str:
     """Turn an epoch's text into what the store keeps: nanoseconds, or the text."""
     match = PLAIN.fullmatch(exact)
-    if not match:
+    if not match or exact == "-0":
         return exact
     sign, whole, decimals = match.groups()
-    ns = int(whole) * SCALE + int((decimals or "").ljust(9, "0"))
+    ns = int(whole) * SCALE + (int(decimals.ljust(9, "0")) if decimals else 0)
     ns = -ns if sign else ns
-    return ns if -(2**63) <= ns < 2**63 and unpack(ns) == exact else exact
+    return ns if -(2**63) <= ns < 2**63 else exact
 
 
 def unpack(packed: int | str) -> str:

@@ -197,6 +197,21 @@ HARMS: list[Callable[[Path, Random], list[Harm]]] = [
 ]
 
 
+def break_table(store: Store, table: str) -> None:
+    """Have the card forget the root page of a table, below the feet of who uses it."""
+    connection = store.writer.connection
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    (page,) = connection.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name = ?", [table]
+    ).fetchone()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with store.path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    connection.execute("PRAGMA cache_size = 0")  # what it knows by heart hides the damage
+    connection.execute("PRAGMA shrink_memory")
+
+
 # -- what should be left ---------------------------------------------------------------------
 
 

@@ -12,8 +12,8 @@ import pytest
 from pilogger import series
 from pilogger.sample import Point, Sample
 from pilogger.series import History, find
-from pilogger.store import Store, open_reader
-from pilogger.store.sealer import FULL
+from pilogger.store import Store, open_reader, sealer
+from pilogger.store.sealer import FULL, Sealer
 from pilogger.testing import FakeClock
 
 SECOND = 1_000_000_000
@@ -152,6 +152,21 @@ def test_an_event_that_is_sent_again_is_known_when_it_is_sealed(store: Store) ->
     assert store.append(events, once=True) == 0
     another = [Sample("event", {"": 7}, 0, "1700000005")]
     assert store.append(another, once=True) == 1
+
+
+def test_a_flood_is_over_before_it_is_sealed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it lasts so long that too much would wait."""
+    monkeypatch.setattr(sealer, "LOOK_S", 0.0)
+    monkeypatch.setattr(sealer, "BACKLOG", 200)
+    one = Sealer(store.writer, store.path, store.segments.standing)
+    rows = [("sample", n, 1, 1, n, None, "[1,2]") for n in range(100)]
+    calm = one.is_flooded()
+    one.count(rows)
+    flooded = (one.is_flooded(), one.is_flooded())
+    one.count(rows)
+    one.stop()
+
+    assert (calm, flooded, one.is_flooded()) == (False, (True, False), False)
 
 
 def test_counts_and_the_newest_do_not_depend_on_sealing(store: Store, clock: FakeClock) -> None:

@@ -116,9 +116,7 @@ class SQLiteEngine:
         self._points.erase(series, start, end)
 
     def arrive(self, account: str, messages: Sequence[Arrival]) -> int:
-        return self._messages.keep(
-            account, [each._replace(entries=_exact(each.entries)) for each in messages]
-        )
+        return self._messages.keep(account, [_brought(each) for each in messages])
 
     def flush(self) -> None:
         written = [*self._receipts]
@@ -186,6 +184,17 @@ def _exact(entries: Sequence[Entry]) -> Sequence[Entry]:
     if len(whole) == len(entries) and (not whole or FIRST <= min(whole) <= max(whole) <= LAST):
         return entries
     return [
-        Entry(id, epoch.pack(epoch.unpack(at) if isinstance(at, int) else epoch.text(at)), value)
-        for id, at, value in entries
+        entry if isinstance(entry.epoch, int) and FIRST <= entry.epoch <= LAST else _packed(entry)
+        for entry in entries
     ]
+
+
+def _brought(message: Arrival) -> Arrival:
+    entries = _exact(message.entries)
+    return message if entries is message.entries else message._replace(entries=entries)
+
+
+def _packed(entry: Entry) -> Entry:
+    at = entry.epoch
+    text = epoch.unpack(at) if isinstance(at, int) else epoch.text(at)
+    return entry._replace(epoch=epoch.pack(text))

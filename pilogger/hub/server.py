@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import ssl
@@ -28,6 +29,7 @@ from pilogger.words import plural
 MAX_HEAD = 16 << 10  # bytes
 IDLE_S = 5
 GRACE_S = 1
+YOUNG = 50_000  # objects; a batch has as many, and none of them is in a circle
 
 
 def serve(
@@ -54,6 +56,8 @@ def serve(
         number: signal.signal(number, lambda *_: hub.stop())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 50)
     try:
         announce(hub.url)
         hub.run()

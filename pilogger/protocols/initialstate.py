@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any, NamedTuple
 
 from pilogger import epoch
@@ -154,6 +155,9 @@ def check_key(key: object, what: str = "key") -> str:
     return check_text(key)
 
 
+_checked = lru_cache(maxsize=4096)(check_key)
+
+
 @lru_cache(maxsize=4096)
 def _key(key: str) -> str:
     return json.dumps(key)
@@ -187,12 +191,13 @@ def _parse(body: bytes | str) -> Any:
 def _read(item: object) -> Event | None:
     if not isinstance(item, dict):
         raise BadValue("an event is a JSON object")
-    key = check_key(item.get("key"))
-    if "value" not in item:
-        raise BadValue("value is missing")
-    if item["value"] is None:
+    key, value = item.get("key"), item.get("value")
+    key = _checked(key) if isinstance(key, str) else check_key(key)
+    if value is None:
+        if "value" not in item:
+            raise BadValue("value is missing")
         return None
-    return Event(key, _value(item["value"]), _epoch(item))
+    return Event(key, _value(value), _epoch(item))
 
 
 def _value(value: object) -> Value:
@@ -200,13 +205,19 @@ def _value(value: object) -> Value:
         return check_value(value)
     if value.lstrip(b"-").isdigit():
         return check_value(int(value[:24]))  # 24 digits are over 64 bits already
-    return check_value(float(value))
+    number = float(value)
+    return number if isfinite(number) else check_value(number)
+
+
+@lru_cache(maxsize=4096)  # events of one moment come together
+def _exact(number: bytes) -> str:
+    return epoch.text(number.decode())
 
 
 def _epoch(item: Mapping[str, Any]) -> str | None:
     found = item.get("epoch")
     if isinstance(found, bytes):
-        return epoch.text(found.decode())
+        return _exact(found)
     if found is not None:
         raise BadValue("epoch is not a number of seconds")
     moment = item.get("iso8601")

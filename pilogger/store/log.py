@@ -284,7 +284,7 @@ class Store:
             self.inspector.step()
             more = self.keeper.step()  # first: without room nothing else can be done
             self.tend_clock()
-            return more or self.sealer.step()
+            return more or (not self.sealer.is_flooded() and self.sealer.step())
 
     def _follow(self) -> None:
         """Have everyone read the file that is there now."""

@@ -44,16 +44,22 @@ class Readers:
         except (sqlite3.Error, ValueError, TypeError, LookupError) as error:
             raise StoreBroken(f"{self._writer.path} cannot be read: {error}") from error
 
+    def forget(self) -> None:
+        """Close those that nobody uses: the next one sees the file with eyes of its own."""
+        with self._writer.lock:
+            while self._idle:
+                self._idle.pop().close()
+
     def close(self) -> None:
         """Let go of the file, as soon as the last reader has."""
         with self._writer.lock:
             self._closed = True
-            self._drop()
+            self.forget()
 
     def _take(self, generation: int) -> sqlite3.Connection:
         with self._writer.lock:
             if generation != self._generation:
-                self._drop()
+                self.forget()
                 self._generation = generation
             if self._idle:
                 return self._idle.pop()
@@ -71,8 +77,3 @@ class Readers:
                 self._idle.append(connection)
                 return
         connection.close()
-
-    def _drop(self) -> None:
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()

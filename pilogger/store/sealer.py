@@ -30,6 +30,9 @@ FULL = 1024  # samples of a block
 SHORT = FULL // 2  # with fewer it is continued
 PATIENCE_S = 86_400.0  # the longest that a sample waits for others, or for a right clock
 AT_ONCE = 8  # sources that are read together
+FLOOD = 5_000  # samples a second; no device takes so many, but a hub may
+BACKLOG = 250_000  # samples that may wait for the end of a flood
+LOOK_S = 0.2
 LATER_S = 60.0  # before a source that has to wait for the clock is looked at again
 
 Kind = int | None
@@ -49,6 +52,9 @@ class Sealer:
         self.erases = True
         """Whether erased spans are taken out of the blocks; not while more blocks come."""
         self._closed = False
+        self._counted = 0
+        self._looked = monotonic()
+        self._flooded = False
         self._load(self._reader)
 
     def _load(self, db: Connection) -> None:
@@ -76,6 +82,15 @@ class Sealer:
         for source, samples in Counter(map(itemgetter(2), rows)).items():
             self._waiting[source] += samples
             self._since.setdefault(source, now)
+        self._counted += len(rows)
+
+    def is_flooded(self) -> bool:
+        """Whether so much arrives that it had better not share the processor with sealing."""
+        seconds = monotonic() - self._looked
+        if seconds >= LOOK_S:
+            self._flooded = self._counted > FLOOD * seconds
+            self._counted, self._looked = 0, monotonic()
+        return self._flooded and self.waiting < BACKLOG
 
     def discount(self, gone: Mapping[int, int]) -> None:
         """Hear of samples, by source, that left the store before they were sealed."""

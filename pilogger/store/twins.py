@@ -8,7 +8,7 @@ from operator import itemgetter
 from sqlite3 import Connection
 
 from pilogger import epoch
-from pilogger.store.blocks import ENDLESS, MICRO, Blocks
+from pilogger.store.blocks import MICRO, Blocks
 from pilogger.store.journal import Write
 from pilogger.store.values import to_json
 
@@ -16,6 +16,12 @@ Key = tuple[int, int | str | None, str]
 """Source, epoch and values."""
 
 key_of = itemgetter(2, 5, 6)
+
+NEWEST = f"""
+SELECT * FROM (SELECT max(epoch) AS t FROM sample WHERE source = ? AND epoch < '') WHERE t NOT NULL
+UNION ALL SELECT epoch FROM sample WHERE source = ? AND epoch >= ''
+UNION ALL SELECT (newest + 1) * {MICRO} FROM source WHERE id = ? AND newest NOT NULL
+"""
 
 
 class Twins:
@@ -26,7 +32,7 @@ class Twins:
         self._blocks = Blocks(db)
         self._fresh: set[Key] = set()
         self._newest: dict[int, int] = {}
-        """No sample of a source has an epoch of whole nanoseconds after this one."""
+        """No sample of a source has an epoch after this one, in nanoseconds."""
 
     def leave_out(self, writes: Sequence[Write]) -> list[Write]:
         """Return the samples that are not there yet, nor twice among themselves."""
@@ -69,21 +75,15 @@ class Twins:
         newest = self._newest.get(source)
         if newest is None:
             newest = self._newest[source] = self._find_newest(source)
-        if isinstance(at, str) or at <= newest:
+        t = at if isinstance(at, int) else epoch.nanoseconds(at)
+        if t <= newest:
             return False
-        self._newest[source] = at
+        self._newest[source] = t
         return True
 
     def _find_newest(self, source: int) -> int:
-        (fresh,) = self._db.execute(
-            "SELECT max(epoch) FROM sample WHERE source = ? AND epoch < ''", [source]
-        ).fetchone()
-        found = self._db.execute("SELECT newest FROM source WHERE id = ?", [source]).fetchone()
-        sealed = found[0] if found else None
-        return max(
-            -ENDLESS if fresh is None else fresh,
-            -ENDLESS if sealed is None else (sealed + 1) * MICRO,
-        )
+        rows = self._db.execute(NEWEST, [source, source, source])
+        return max((epoch.nanoseconds(packed) for (packed,) in rows), default=-epoch.FAR)
 
     def _is_there(self, key: Key) -> bool:
         if key in self._fresh:
