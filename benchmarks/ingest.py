@@ -12,7 +12,9 @@ the disk. The same station as everywhere: 20 channels as 7 sensors, once a secon
     clients     each at its defaults, from the first call to the end of its flush; TempoDB's
                 client sends what it is given, so it writes a poll of 20 values at a time
 
-A rate counts the readings that the hub holds in the end; it says so itself.
+A rate counts the readings that the hub holds in the end; it says so itself. CPU is the hub's,
+all of its threads, in microseconds for a reading. Blocks are made when a flood is over, or
+250,000 samples wait: `--readings 1000000` shows what a hub takes for long.
 """
 
 from __future__ import annotations
@@ -258,9 +260,26 @@ CLIENTS: dict[str, Callable[[str, int], float]] = {
 # -- servers -----------------------------------------------------------------------------
 
 
+class Hub(NamedTuple):
+    """A hub that runs in a process of its own."""
+
+    url: str
+    process: int
+
+    def held(self) -> int:
+        """Ask how many readings it holds."""
+        with urlopen(f"{self.url}/api/health") as answer:
+            return int(json.load(answer)["readings"])
+
+    def cpu(self) -> float:
+        """Return the seconds of processor that it used; proc(5)."""
+        fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def hub(folder: Path) -> Iterator[str]:
-    """Run a hub with a new store in a process of its own; gives its address."""
+def hub(folder: Path) -> Iterator[Hub]:
+    """Run a hub with a new store."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         process = subprocess.Popen(
             [sys.executable, "-m", "pilogger", "hub", "--port", "0", "--store", f"{place}/hub.db"],
@@ -269,16 +288,11 @@ def hub(folder: Path) -> Iterator[str]:
         )
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[-1]
+            yield Hub(process.stdout.readline().split()[-1], process.pid)
         finally:
             process.terminate()
             process.wait()
             process.stdout.close()
-
-
-def held(url: str) -> int:
-    with urlopen(f"{url}/api/health") as answer:
-        return int(json.load(answer)["readings"])
 
 
 @contextmanager
@@ -319,24 +333,27 @@ def _serve(pipe: Connection) -> None:
 
 def compare(count: int, small: int, rounds: int, folder: Path) -> None:
     """Print a line for each protocol, and for each client."""
-    print("bare              readings/s    the floor   rounds")
+    print("bare              readings/s    CPU us    the floor   rounds")
     with floor() as nowhere:
         for protocol in BARE:
-            rates, floors = [], []
+            rates, used, floors = [], [], []
             for _ in range(rounds):
-                with hub(folder) as url:
-                    took = alone(bare, url, protocol, count)
-                    rates.append(held(url) / took)
+                with hub(folder) as place:
+                    before = place.cpu()
+                    took = alone(bare, place.url, protocol, count)
+                    used.append((place.cpu() - before) / count * 1e6)
+                    rates.append(place.held() / took)
                 floors.append(count / alone(bare, nowhere, protocol, count))
             each = " ".join(f"{rate:9,.0f}" for rate in rates)
-            print(f"{protocol:16}{median(rates):12,.0f}{median(floors):13,.0f}   {each}")
+            cpu, most = median(used), median(floors)
+            print(f"{protocol:16}{median(rates):12,.0f}{cpu:10.1f}{most:13,.0f}   {each}")
     print("\nclient                 readings/s   arrived at least   rounds")
     for name, send in CLIENTS.items():
         rates, arrived = [], []
         for _ in range(rounds):
-            with hub(folder) as url:
-                took = alone(send, url, small)
-                arrived.append(held(url))
+            with hub(folder) as place:
+                took = alone(send, place.url, small)
+                arrived.append(place.held())
                 rates.append(arrived[-1] / took)
         each = " ".join(f"{rate:8,.0f}" for rate in rates)
         print(f"{name:22}{median(rates):11,.0f}{min(arrived):19,}   {each}")

@@ -36,7 +36,9 @@ LONGEST_NUMBER = 400  # digits; a double ends at 309
 
 # json.dumps makes an encoder at each call.
 _PLAIN = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_READABLE = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+_READABLE = json.JSONEncoder(
+    separators=(",", ":"), allow_nan=False, ensure_ascii=False, check_circular=False
+).encode  # what was parsed has no circles
 
 
 class Number(NamedTuple):
@@ -168,13 +170,13 @@ _NAMED = frozenset({"track", "page", "screen"})
 def _id(item: dict[str, Any], name: str) -> str | None:
     """Read an id; a number becomes text, as the SDK makes it, and an empty one is none."""
     found = item.get(name)
+    if isinstance(found, str):
+        return check_text(found) or None
     if isinstance(found, int | float) and not isinstance(found, bool):
         return str(found)
-    if found is None or found == "":
+    if found is None:
         return None
-    if not isinstance(found, str):
-        raise BadValue(f"{name} is neither text nor a number")
-    return check_text(found)
+    raise BadValue(f"{name} is neither text nor a number")
 
 
 def _epoch(timestamp: str | None) -> str | None:
