@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,6 +38,23 @@ class Entry(NamedTuple):
     series: int
     epoch: int | str
     value: Value
+
+
+class Arrival(NamedTuple):
+    """A message that a hub was sent, and the values that it brings.
+
+    `received` is in microseconds since 1970, `body` is JSON.
+    """
+
+    id: str
+    type: str
+    user_id: str | None
+    anonymous_id: str | None
+    event: str | None
+    timestamp: str | None
+    received: int
+    body: str
+    entries: Sequence[Entry]
 
 
 class Point(NamedTuple):

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from pilogger.sample import Entry, Value
+from pilogger.sample import Arrival, Entry, Value
 from pilogger.series import Info, Recent
 from pilogger.stats import Stats
-from pilogger.store.messages import Arrival
 
 __all__ = ["Arrival", "Engine", "Entry", "Info", "Receipt", "Recent"]
 

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from pilogger.sample import Entry
+from pilogger.sample import Arrival
 from pilogger.store.log import Store
-
-
-class Arrival(NamedTuple):
-    """A message: a row of the table, without its account, and the values it brings.
-
-    `received` is in microseconds since 1970, `body` is JSON.
-    """
-
-    id: str
-    type: str
-    user_id: str | None
-    anonymous_id: str | None
-    event: str | None
-    timestamp: str | None
-    received: int
-    body: str
-    entries: Sequence[Entry]
 
 
 class Messages:
@@ -61,6 +43,7 @@ class Messages:
             for each in arrivals:
                 if each.id not in known:
                     new.setdefault(each.id, each)
+            # All of it but its values is a row, in the order of the table.
             rows = [("message", account, *each[:-1]) for each in new.values()]
             entries = [entry for each in new.values() for entry in each.entries]
             readings = store.take_entries(entries, also=rows)
