@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from damage_rig import NAME, copy, overwrite, page_size
 
-from pilogger.sample import Sample
+from pilogger.sample import Arrival
 from pilogger.store import Store, open_reader
-from pilogger.store.messages import Arrival, Messages
+from pilogger.store.messages import Messages
 from pilogger.testing import FakeClock
 
 MESSAGES = (
@@ -27,22 +27,16 @@ Row = tuple[object, ...]
 def arrival(number: int) -> Arrival:
     """A message that says its number everywhere; each fifth is longer than some pages."""
     body = json.dumps({"properties": {"text": f"<{number}>" * (800 if number % 5 == 0 else 20)}})
-    reading = Sample("level", {"": number}, 0, str(number))
-    return Arrival(
-        f"<{number}>", "track", f"u <{number}>", None, "Fill", None, number, body, [reading]
-    )
+    return Arrival(f"<{number}>", "track", f"u <{number}>", None, "Fill", None, number, body, [])
 
 
 def make(folder: Path, *, killed: bool) -> tuple[set[Row], set[Row]]:
     """Make a store that was sent messages; returns the rows of messages and answers."""
     live = folder / "live"
     store = Store.open(live / NAME, FakeClock(), durability=3600)
-    bucket, _ = store.bucket("me", "rudderstack", "")
-    store.declare("level", {"": "1"}, bucket)
     messages = Messages(store)
     for first in range(0, SENT, 10):
-        arrivals = [arrival(n)._replace(samples=[]) for n in range(first, first + 10)]
-        messages.keep("me", arrivals)
+        messages.keep("me", [arrival(n) for n in range(first, first + 10)])
         store.writer.write([("answered", "me", f"<{first}>", 200, "", first)])
     store.flush()
     with closing(open_reader(store.path)) as db:

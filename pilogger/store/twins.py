@@ -10,6 +10,7 @@ from sqlite3 import Connection
 from pilogger import epoch
 from pilogger.store.blocks import MICRO, Blocks
 from pilogger.store.journal import Write
+from pilogger.store.schema import SOUND
 from pilogger.store.values import to_json
 
 Key = tuple[int, int | str | None, str]
@@ -89,7 +90,7 @@ class Twins:
         if key in self._fresh:
             return True
         found = self._db.execute(
-            "SELECT 1 FROM sample WHERE source = ? AND epoch = ? AND data = ?", key
+            f"SELECT 1 FROM sample WHERE source = ? AND epoch = ? AND data = ? AND {SOUND}", key
         ).fetchone()
         return found is not None or self._is_sealed(*key)
 
