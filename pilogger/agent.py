@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Self
 
 from pilogger import __version__
@@ -236,22 +236,29 @@ def _bounds(settings: Settings) -> Bounds:
 def read_once(settings: Settings, sensor: str) -> tuple[Mapping[str, Value], Mapping[str, str]]:
     """Take one sample of a configured sensor, as the agent would; values and their units.
 
+    Sensors that it is wired to are read before.
+
     Raises:
         PiloggerError: there is no such sensor, or it gave no reading; the text says why.
     """
     found = settings.sensor(sensor)
     samples: SimpleQueue[Sample] = SimpleQueue()
-    units_: dict[str, str] = {}
+    units_: dict[str, dict[str, str]] = {}
+    helpers = [probe(one) for one in settings.sensors if one.id in found.needs - {sensor}]
     scheduler = Scheduler(
-        [probe(found)], samples.put, lambda _, channels: units_.update(units(channels))
+        helpers, samples.put, lambda id, channels: units_.update({id: units(channels)})
     )
     scheduler.start()
     try:
+        while not all(state.samples or state.error for state in scheduler.state()):
+            sleep(LOOK_S)
+        scheduler.change([*helpers, probe(found)])
         while True:
-            (state,) = scheduler.state()
-            if state.error:
-                raise PiloggerError(f"{sensor}: {state.error}")
             with suppress(Empty):
-                return samples.get(timeout=LOOK_S).values, units_
+                if (sample := samples.get(timeout=LOOK_S)).sensor == sensor:
+                    return sample.values, units_[sensor]
+            state = scheduler.state()[-1]
+            if state.error and not state.samples:
+                raise PiloggerError(f"{sensor}: {state.error}")
     finally:
         scheduler.stop()

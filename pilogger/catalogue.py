@@ -35,6 +35,9 @@ def describe(folders: Iterable[Path] = ()) -> list[dict[str, Any]]:
                     channel: {"unit": c.unit, "low": _finite(c.low), "high": _finite(c.high)}
                     for channel, c in _channels(found).items()
                 },
+                "compensate": {
+                    option: channel.unit for option, channel in driver.sources(found).items()
+                },
                 "options": {
                     option: None if p.default is p.empty else p.default
                     for option, p in driver.options(found).items()
@@ -75,7 +78,11 @@ def _paragraph(one: Mapping[str, Any]) -> str:
     if not one["channels"]:
         lines.append("    its channels are given by its options")
     options = [_option(name, default) for name, default in one["options"].items()]
-    return "\n".join([*lines, *([f"    options: {', '.join(options)}"] if options else [])])
+    if options:
+        lines.append(f"    options: {', '.join(options)}")
+    if one["compensate"]:
+        lines.append(f"    compensate: {', '.join(one['compensate'])}")
+    return "\n".join(lines)
 
 
 def _option(name: str, default: object) -> str:

@@ -14,6 +14,10 @@ Unit = Literal[
     "V", "A", "W", "Ohm", "dB[mW]",
     "g", "g/m3", "ug/m3", "/dL", "m/s", "m/s2", "deg", "deg/s", "uT",
     "By", "By/s",
+    # What users ask for, or count; see `pilogger.units`.
+    "[degF]", "hPa", "kPa", "bar", "mm[Hg]", "[in_i'Hg]", "cm", "km", "[in_i]", "[ft_i]",
+    "km/h", "[mi_i]/h", "[kn_i]", "l", "m3", "l/min", "m3/h", "/min",
+    "J", "W.h", "kW.h", "mW", "kW", "mV", "mA",
 ]  # fmt: skip
 
 
@@ -43,11 +47,32 @@ class Channel:
         assert self.step is not None
         return round(math.log10(self.step))
 
+    def moved(self, factor: float, shift: float, unit: Unit | None = None) -> Channel:
+        """Return the channel of value * factor + shift; the factor is not 0.
+
+        Raises:
+            ValueError: nothing of its range, or of its step, would be left.
+        """
+        low, high = sorted((self.low * factor + shift, self.high * factor + shift))
+        step = None if self.step is None else decade(self.step * abs(factor))
+        return Channel(unit or self.unit, low, high, step)
+
     def round(self, value: float) -> float:
         """Round to the step; whole numbers and channels without a step stay as they are."""
         if self.step is None or isinstance(value, int):
             return value
         return round(value, -self._exponent())
+
+
+def decade(step: float) -> float:
+    """Return the greatest power of ten that is no coarser than a step.
+
+    Raises:
+        ValueError: the step is too small or too large for a number.
+    """
+    if not 0 < step < math.inf:
+        raise ValueError("its values would be too small or too large for a number")
+    return float(f"1e{math.floor(math.log10(step) + 1e-9)}")
 
 
 def channels(reading: type) -> dict[str, Channel]:

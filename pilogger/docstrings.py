@@ -20,9 +20,16 @@ def summary(owner: type) -> str:
 
 
 def descriptions(owner: type) -> dict[str, str]:
-    """Read the section `Options:` of a class's docstring: `name: text`, one below the other."""
-    section = (inspect.getdoc(owner) or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
-    return {name: " ".join(text.split()) for name, text in ENTRY.findall(section)}
+    """Read the section `Options:` of a class's docstring: `name: text`, one below the other.
+
+    Those of the classes that it is made from are there too.
+    """
+    found: dict[str, str] = {}
+    for kind in reversed(owner.__mro__):
+        text = inspect.cleandoc(kind.__doc__ or "")
+        section = text.partition("\nOptions:\n")[2].partition("\n\n")[0]
+        found |= {name: " ".join(words.split()) for name, words in ENTRY.findall(section)}
+    return found
 
 
 def about(driver: type) -> str:

@@ -11,10 +11,20 @@ A driver is a plain class. Its `__init__` says how it is configured and does no 
         def close(self) -> None: ...                  optional
         def identify(bus, address) -> bool | None     optional, static, may be in steps: is it
                                                       this chip? None: it cannot be told
+        state: Mapping[str, Any]                      optional: what must survive a restart
 
 `start` and `read` may be generators: they yield the seconds that they must wait, and the
 bus is free meanwhile. A driver whose channels depend on its options has a method
 `channels()` and returns a mapping from `read`.
+
+A parameter `temperature: Annotated[Source | None, Channel("Cel")] = None` asks for the latest
+value of another sensor's channel, in that unit and range; the user wires it in YAML, under
+`compensate`.
+
+A `state` is a property that is read and set: a small mapping that JSON can hold, empty while
+there is nothing to remember. It is set once, before the first `start`, to what it was before
+the restart; a driver that cannot use that raises, and begins afresh. `state_lasts` on the class
+are the seconds after which it is of no use; `state_exact = True` has it saved with each reading.
 """
 
 from __future__ import annotations
@@ -27,7 +37,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pilogger.bus import Kind, kind_of
 from pilogger.channel import Channel, channels
@@ -42,6 +52,14 @@ Steps = Generator[float, None, T]
 
 Emit = Callable[[tuple[Any, ...] | Mapping[str, Value]], None]
 """What `watch` is given: call it with a reading when something happened."""
+
+Source = Callable[[], float | None]
+"""Gives the latest value of another sensor's channel; None if there is none that is fresh."""
+
+
+def latest(source: Source | None) -> float | None:
+    """Ask a source, if there is one."""
+    return None if source is None else source()
 
 
 class UnknownDriver(PiloggerError):
@@ -123,16 +141,32 @@ def _checked(driver: Any, origin: str) -> type:
 
 
 def options(driver: type) -> dict[str, inspect.Parameter]:
-    """Return the driver's YAML options: its `__init__` parameters but for the bus.
+    """Return the driver's YAML options: its `__init__` parameters but for bus and sources.
 
     Annotations are resolved, so each parameter's `annotation` is a type.
     """
     hints = get_type_hints(driver.__init__, include_extras=True)  # type: ignore[misc]
     parameters = inspect.signature(driver).parameters.values()
+    others = {"bus", *sources(driver)}
     return {
         p.name: p.replace(annotation=hints.get(p.name, Any))
         for p in parameters
-        if p.name != "bus" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        if p.name not in others and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+
+
+def sources(driver: type) -> dict[str, Channel]:
+    """Return what the driver wants to know from other sensors: its parameters of type `Source`.
+
+    Each with the unit and the range in which it wants it.
+    """
+    hints = get_type_hints(driver.__init__, include_extras=True)  # type: ignore[misc]
+    return {
+        name: extra
+        for name, hint in hints.items()
+        if get_origin(hint) is Annotated and Source in get_args(get_args(hint)[0])
+        for extra in get_args(hint)[1:]
+        if isinstance(extra, Channel)
     }
 
 

@@ -25,6 +25,8 @@ FIRST_MEAN_S, MEAN_KNOWN_S = 20.0, 0.75 * 3600
 FIRST_STD_S, STD_KNOWN_S = 2500.0, 1.45 * 3600
 TRANSITION = 0.01
 OLDEST_S = 32_767.0
+LEARNT_S = 3 * 3600.0  # of signals without a break, after which it may go on from where it was
+PAUSE_S = 600.0  # the longest break after which it may
 
 # An event: an index so high that nothing is learnt from it, unless it lasts too long.
 EVENT, FIRST_EVENT, EVENT_EDGE = 340.0, 510.0, 0.09
@@ -70,6 +72,18 @@ class VOCIndex:
         self._uptime = 0.0
         self._smooth: Smooth | None = None
         self._age = self._age_of_events = self._event = 0.0
+        self._is_new = True  # the first signal says what is usual
+
+    @property
+    def learnt(self) -> tuple[float, float] | None:
+        """Mean and deviation, to `resume` with; None before three hours of signals."""
+        return (self.mean, self.std) if self._age >= LEARNT_S else None
+
+    def resume(self, mean: float, std: float) -> None:
+        """Go on after a break of ten minutes at most, from what was learnt before."""
+        self.mean, self.std = mean, std
+        self._age = LEARNT_S
+        self._is_new = False
 
     def update(self, raw: int) -> int | None:
         """Take the next signal, less than RAW_NONE; return the index, None in the first 45 s."""
@@ -81,11 +95,12 @@ class VOCIndex:
         index = TOP * sigmoid(deviation, MIDDLE, STEEPNESS)
         if self._smooth is None:
             self._smooth = Smooth(self.interval, index)
-            self.mean = float(signal)
+        index = max(self._smooth.follow(index), BOTTOM)
+        if self._is_new:
+            self.mean, self._is_new = float(signal), False
         else:
-            index = max(self._smooth.follow(index), BOTTOM)
             self._learn(signal, index)
-        return int(max(index, BOTTOM) + 0.5)
+        return int(index + 0.5)
 
     def _learn(self, signal: int, index: float) -> None:
         """Move mean and deviation towards the signal, but hardly while an event lasts."""

@@ -77,6 +77,11 @@ def _facts(cls: type, times: Times | None) -> Iterator[str]:
             yield f"Start: {start}"
         yield f"Poll: {poll}"
     yield f"Reading: {paragraphs(cls.read)[0]}"  # type: ignore[attr-defined]
+    if wanted := driver.sources(cls):
+        units = (f"{name} ({UNITS.get(c.unit, c.unit)})" for name, c in wanted.items())
+        yield f"Compensate: {', '.join(units)}; see [channels](channels.md#help-from-other-sensors)"
+    if hasattr(cls, "state"):
+        yield "Restart: it remembers; see [channels](channels.md#what-survives-a-restart)"
     yield f"Quality: {quality(cls)}"
 
 

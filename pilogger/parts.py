@@ -17,8 +17,9 @@ from pilogger.channel import units
 from pilogger.clock import Clock
 from pilogger.config import DestinationSettings, SensorSettings, Settings
 from pilogger.destinations import Identified
+from pilogger.driver import sources
 from pilogger.recorder import Recorder
-from pilogger.scheduler import Probe, Scheduler, SensorState, Tuning
+from pilogger.scheduler import PREFIX, Memory, Probe, Scheduler, SensorState, Wire
 from pilogger.store import Policy, Store
 from pilogger.suspects import Suspects
 from pilogger.uploader import Uploader
@@ -37,6 +38,7 @@ class Parts:
             recorder.put,
             lambda sensor, channels: recorder.declare(sensor, units(channels)),
             clock,
+            Memory(clock, store.facts(PREFIX), recorder.remember),
         )
         self._store = store
         self._recorder = recorder
@@ -162,6 +164,7 @@ def probe(
     inside: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Probe:
     """Say to the scheduler what the settings say of a sensor."""
+    wanted = sources(sensor.driver) if sensor.wires else {}
     return Probe(
         id=sensor.id,
         build=sensor.build,
@@ -170,7 +173,9 @@ def probe(
         bus=sensor.bus,
         deadline=sensor.deadline,
         raw=sensor.raw,
-        tunings={name: Tuning(c.offset, c.raw) for name, c in sensor.channels.items()},
+        treatments=sensor.channels,
+        derivations=sensor.derivations,
+        wires={name: Wire(series, wanted[name]) for name, series in sensor.wires.items()},
         delay=delay,
         inside=inside,
     )

@@ -31,7 +31,7 @@ class Declaration(NamedTuple):
 
 
 class Recorder:
-    """One thread that appends; `put` and `declare` may be called from any and never block.
+    """One thread that appends; what gives it something may be called from any and never blocks.
 
     While the disk takes nothing, samples wait in memory, the newest `MOST` of them.
     """
@@ -45,6 +45,7 @@ class Recorder:
         self.pulse = Pulse("recorder")
         self._store = store
         self._line: deque[Sample | Declaration] = deque()
+        self._facts: dict[str, str] = {}
         self._carrying = threading.Lock()  # held while samples are neither here nor there
         self._news = threading.Event()
         self._stopping = threading.Event()
@@ -61,6 +62,11 @@ class Recorder:
     def declare(self, sensor: str, units: Mapping[str, str]) -> None:
         """Tell the store, in its turn, which channels the sensor's next samples have."""
         self._line.append(Declaration(sensor, units))
+        self._news.set()
+
+    def remember(self, key: str, text: str) -> None:
+        """Take a fact for the store; only the newest of each key, ahead of samples that wait."""
+        self._facts[key] = text
         self._news.set()
 
     def put(self, sample: Sample) -> None:
@@ -84,7 +90,7 @@ class Recorder:
         until = monotonic() + timeout
         while (left := until - monotonic()) > 0:
             if self._carrying.acquire(timeout=left):
-                done = not self._line
+                done = not (self._line or self._facts)
                 self._carrying.release()
                 if done:
                     return True
@@ -98,11 +104,11 @@ class Recorder:
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stopping.is_set() or self._line:
+        while not self._stopping.is_set() or self._line or self._facts:
             self.pulse.beat(inf)
             self._news.wait()
             self._news.clear()
-            while self._line:
+            while self._line or self._facts:
                 self.pulse.beat()
                 if not self._carry() and self._stopping.wait(RETRY_S):
                     self.pulse.end()
@@ -112,9 +118,23 @@ class Recorder:
     def _carry(self) -> bool:
         """Carry something to the store; False if the disk did not take all of it."""
         with self._carrying:
-            left = self._keep(self._next())
+            if not self._keep_facts():
+                return False
+            left = self._keep(self._next()) if self._line else ()
             self._line.extendleft(reversed(left))
         return not left
+
+    def _keep_facts(self) -> bool:
+        """Store the facts; False if the disk did not take one."""
+        while self._facts:
+            key, text = self._facts.popitem()
+            try:
+                self._store.remember(key, text)
+            except StoreError as error:
+                self._facts.setdefault(key, text)  # unless there is a newer one
+                self._note(error)
+                return False
+        return True
 
     def _next(self) -> list[Sample] | Declaration:
         """Take what can be stored at once: some samples, or the declaration before them."""
@@ -143,15 +163,18 @@ class Recorder:
             else:
                 return [left for sample in what for left in self._keep([sample])]
         except StoreError as error:
-            if not self.trouble:
-                log.error("%s; samples wait in memory", error)  # noqa: TRY400 - one line, no trace
-            self.trouble = str(error)
+            self._note(error)
             return [what] if isinstance(what, Declaration) else what
         else:
             if self.trouble:
                 log.warning("the store takes samples again; %d readings were lost", self.dropped)
             self.trouble = ""
         return ()
+
+    def _note(self, error: StoreError) -> None:
+        if not self.trouble:
+            log.error("%s; samples wait in memory", error)
+        self.trouble = str(error)
 
     def _refuse(self, what: Sequence[Sample] | Declaration, error: BadValue) -> None:
         if isinstance(what, Declaration):

@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 from pilogger.bus.i2c import Block, Bus, I2CDevice, Register
 from pilogger.channel import Channel
-from pilogger.driver import Steps
+from pilogger.driver import Source, Steps, latest
 from pilogger.errors import BadReading, NotReady
 
 PARTS = {0x0160: "ENS160", 0x0161: "ENS161"}  # §16.2.1; the ENS161 has the same registers
@@ -22,6 +22,11 @@ RUNNING, FAULT, NEW = 0b1000_0000, 0b0100_0000, 0b0000_0010  # DEVICE_STATUS, §
 WARMING_UP, FIRST_START, NO_OUTPUT = 1, 2, 3  # its bits 3:2
 LOOK_S = 0.5
 LOOKS = 5  # 2 s; a value takes 1
+
+AIR_IN = 0x13, 0x15  # TEMP_IN, in 1/64 K, and RH_IN, in 1/512 %, §16.2.5 and 6
+AIR = Channel("Cel", -40, 85)
+MOISTURE = Channel("%", 0, 100)
+STANDARD_AIR = 25.0, 50.0
 
 AQI = Channel("1", 1, 5, step=1)  # from excellent to unhealthy, as the German UBA grades it
 TVOC = Channel("[ppb]", 0, 65_000, step=1)
@@ -41,6 +46,8 @@ class ENS160(I2CDevice):
 
     Options:
         address: 0x53, or 0x52 if ADDR is low.
+        temperature: of the air, for `compensate`; 25 Cel without.
+        humidity: of the air, likewise; 50 % without.
     """
 
     addresses = (0x53, 0x52)
@@ -48,8 +55,18 @@ class ENS160(I2CDevice):
     opmode = Register(0x10)
     output = Block(0x20, "<BBHH")  # DEVICE_STATUS, DATA_AQI, DATA_TVOC, DATA_ECO2: one moment
 
-    def __init__(self, bus: Bus, address: int = 0x53) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        address: int = 0x53,
+        *,
+        temperature: Annotated[Source | None, AIR] = None,
+        humidity: Annotated[Source | None, MOISTURE] = None,
+    ) -> None:
         super().__init__(bus, address)
+        self.temperature = temperature
+        self.humidity = humidity
+        self.told: tuple[int, int] | None = words(*STANDARD_AIR)
 
     @staticmethod
     def identify(bus: Bus, address: int) -> bool:
@@ -68,6 +85,7 @@ class ENS160(I2CDevice):
             raise self.wrong(f"{name} ({found:#06x})")
         if self.opmode != STANDARD:
             self.opmode = STANDARD
+        self.told = words(*STANDARD_AIR) if self.temperature is self.humidity is None else None
 
     def read(self) -> Steps[Reading]:
         """Wait for new values, up to 2.5 s, and fetch them.
@@ -76,6 +94,7 @@ class ENS160(I2CDevice):
             NotReady: the chip is warming up.
             BadReading: it has a fault, or does not measure, as after a dip of its supply.
         """
+        self._tell_air()
         for _ in range(LOOKS):
             status, aqi, tvoc, eco2 = self.output
             if not status & RUNNING or status & FAULT or status >> 2 & 0b11 == NO_OUTPUT:
@@ -90,3 +109,19 @@ class ENS160(I2CDevice):
         if not aqi:
             raise BadReading("the ENS160 gives no air quality index")
         return Reading(aqi & 0b111, tvoc, eco2)
+
+    def _tell_air(self) -> None:
+        """Tell the chip how warm and moist the air is, if that is other than it was told last."""
+        warm, wet = latest(self.temperature), latest(self.humidity)
+        air = words(
+            STANDARD_AIR[0] if warm is None else warm, STANDARD_AIR[1] if wet is None else wet
+        )
+        if air != self.told:
+            for register, word in zip(AIR_IN, air, strict=True):
+                self.bus.write(self.address, bytes([register]) + word.to_bytes(2, "little"))
+            self.told = air
+
+
+def words(temperature: float, humidity: float) -> tuple[int, int]:
+    """Return TEMP_IN in 1/64 K, and RH_IN in 1/512 %."""
+    return round((temperature + 273.15) * 64), round(humidity * 512)

@@ -1,7 +1,12 @@
 """A pulse counter on a GPIO pin: rain, wind, flow, energy (gpiozero).
 
     rain: {driver: pulse, pin: 6, each: 0.2794, unit: mm, debounce: 0.05}  # a tip of its bucket
-    flow: {driver: pulse, pin: 5, debounce: 0}  # a YF-S201: 7 Hz for each litre per minute
+    flow:  # a YF-S201: 7 Hz for each litre per minute
+      {driver: pulse, pin: 5, debounce: 0, each: 0.00238, unit: l,
+       channels: {frequency: {scale: 0.1429, becomes: l/min}}}
+    meter: {driver: pulse, pin: 16, each: 1, unit: W.h}  # 1000 blinks for a kW.h
+    fan:  # two pulses for each turn
+      {driver: pulse, pin: 26, channels: {frequency: {scale: 0.5, unit: rpm}}}
 
 Wiring: as a contact: between the pin and ground with `pull: up`, between the pin and 3V3 with
 `pull: down`. No sensor may give the pin more than 3.3 V.
@@ -11,6 +16,8 @@ Wiring: as a contact: between the pin and ground with `pull: up`, between the pi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import inf
 from time import monotonic
 from typing import Any, Literal
 
@@ -24,10 +31,10 @@ FREQUENCY = Channel("Hz", 0, step=1e-4)
 
 
 class Pulse:
-    """Counts pulses: a total since the logger started, and how many a second since the last poll.
+    """Counts pulses: a total that goes on over restarts, and how many a second since the last poll.
 
-    The total begins anew at 0 when the logger is started anew; what was counted is the sum of
-    its rises.
+    The total never goes back. Pulses while the logger does not run are not counted, nor those
+    between the last stored reading and a power cut. Another unit, or another id, begins anew.
 
     Options:
         pin: the GPIO (BCM) number, 0 to 27.
@@ -37,6 +44,8 @@ class Pulse:
         debounce: seconds that a new state must last to count; less than the shortest pulse, 0 for
             electronic ones.
     """
+
+    state_exact = True
 
     def __init__(
         self,
@@ -56,9 +65,23 @@ class Pulse:
         self.unit = unit
         self.pull = pull
         self.debounce = debounce
+        self.before: float = 0  # the total of those who counted before
         self.count = 0  # by gpiozero's thread alone
         self.last: tuple[int, float] | None = None  # the count, and when that was
         self.input: Any = None  # gpiozero carries no types
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The total, and what it is counted in."""
+        return {"total": self._total(self.count), "unit": self.unit}
+
+    @state.setter
+    def state(self, state: Mapping[str, Any]) -> None:
+        if state["unit"] != self.unit:
+            raise ValueError(f"it was counted in {state['unit']}, not {self.unit}")
+        if not 0 <= state["total"] < inf:
+            raise ValueError(f"{state['total']} is no total")
+        self.before = state["total"]
 
     def channels(self) -> dict[str, Channel]:
         return {"total": Channel(self.unit, 0), "frequency": FREQUENCY}
@@ -84,7 +107,7 @@ class Pulse:
         if self.input is None or self.input.closed:
             raise NoAnswer(f"GPIO{self.pin} is not open")
         count, now = self.count, monotonic()
-        values: dict[str, float] = {"total": round(count * self.each, 9)}
+        values = {"total": self._total(count)}
         if self.last and now > self.last[1]:
             values["frequency"] = (count - self.last[0]) / (now - self.last[1])
         self.last = count, now
@@ -94,6 +117,9 @@ class Pulse:
         """Free the pin."""
         if self.input is not None:
             self.input.close()
+
+    def _total(self, count: int) -> float:
+        return round(self.before + count * self.each, 9)
 
     def _pulse(self) -> None:
         self.count += 1

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 import pytest
 
-from pilogger.channel import Channel, channels
+from pilogger.channel import Channel, channels, decade
 
 LIGHT = Channel("lx", 0, 100)
 
@@ -50,3 +50,15 @@ def test_channels_are_the_annotated_fields() -> None:
     """Fields without a Channel are no channels."""
 
     assert channels(Reading) == {"illuminance": LIGHT}
+
+
+@pytest.mark.parametrize(("step", "found"), [(0.018, 0.01), (0.01, 0.01), (25, 10), (1e-3, 1e-3)])
+def test_a_decade_is_no_coarser_than_the_step(step: float, found: float) -> None:
+    assert decade(step) == found
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1e-323, 0), (1e308, 0), (1.0, 1e300)])
+def test_a_channel_of_which_nothing_is_left_is_refused(factor: float, shift: float) -> None:
+    """Not with an error of arithmetic: a config may say so."""
+    with pytest.raises(ValueError, match=r"too small or too large|is empty"):
+        Channel("%", 0, 1e10, 10 if factor > 1 else 0.01).moved(factor, shift)

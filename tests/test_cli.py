@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from pilogger import __version__
 from pilogger.cli import main
 
+MISSING = "driver: command, run: no-such-program, gives: {value: {unit: '%'}}"
 GOOD = """
 device: test
 sensors:
@@ -93,6 +94,25 @@ def test_read_takes_one_sample_and_prints_it(folder: Path) -> None:
     assert not (folder / "pilogger.db").exists()
 
 
+def test_read_asks_those_that_a_sensor_is_wired_to(folder: Path) -> None:
+    """What is derived is there at once; one that does not answer costs only that."""
+    warm = "derive: {dew_point: {temperature: value, humidity: wet.value}}"
+    text = (
+        f"sensors:\n  warm: {{driver: simulated, low: 20, high: 30, unit: Cel, {warm}}}\n"
+        "  wet: {driver: simulated, low: 40, high: 60, unit: '%'}\n"
+    )
+    (folder / "two.yaml").write_text(text)
+    (folder / "one.yaml").write_text(
+        text.replace("driver: simulated, low: 40, high: 60, unit: '%'", MISSING)
+    )
+
+    both = pilogger("read", "warm", "--config", "two.yaml", "--json")
+    one = pilogger("read", "warm", "--config", "one.yaml", "--json")
+
+    assert json.loads(both.output) == {"value": 25.0, "dew_point": 13.85}
+    assert json.loads(one.output) == {"value": 25.0}
+
+
 def test_read_says_why_there_is_none(folder: Path) -> None:
     """A sensor that is not there, and one that nobody configured: exit 1 and a sentence."""
     (folder / "light.yaml").write_text("sensors: {light: {driver: bh1750, bus: 77}}")
@@ -122,6 +142,8 @@ def test_drivers_lists_every_driver_with_channels_units_and_options() -> None:
     assert described["bme280"]["bus"] == "i2c"
     assert described["bme280"]["addresses"] == [0x76, 0x77]
     assert "address=0x76" in words
+    assert described["sgp40"]["compensate"] == {"temperature": "Cel", "humidity": "%"}
+    assert "\n    options: interval=10\n    compensate: temperature, humidity\n" in words
 
 
 def test_drivers_tells_of_a_drop_in_that_cannot_be_loaded(tmp_path: Path) -> None:

@@ -18,10 +18,15 @@ NAMES = st.sampled_from([
     "name", "start", "every", "deadline", "raw", "bus", "channels", "path", "durability", "trust",
     "address", "pin", "pull", "groups", "run", "gives", "unit", "low", "high", "step", "shape",
     "period", "access_key", "bucket", "key", "base_url", "batch", "id", "timeout", "offset",
+    "derive", "compensate", "temperature", "humidity", "altitude", "dew_point", "by", "heartbeat",
+])  # fmt: skip
+STEPS = st.sampled_from([
+    "offset", "scale", "polynomial", "table", "clamp", "valid", "unit", "becomes", "median", "mean",
+    "min", "max", "round", "on_change", "steps", "raw",
 ])  # fmt: skip
 WORDS = st.sampled_from([
     "bme280", "bh1750", "system", "simulated", "command", "initialstate", "ntp", "10s", "0",
-    "load", "sine", "Cel", "now", "on", "~", ".", "temperature",
+    "load", "sine", "Cel", "now", "on", "~", ".", "temperature", "sgp40", "a.temperature", "degF",
 ])  # fmt: skip
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | NAMES | WORDS
@@ -77,6 +82,22 @@ def test_any_bytes(data: bytes) -> None:
 def test_any_text(text: str) -> None:
     """Also what looks like YAML."""
     only_mistakes(loads, text)
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1)
+CHANNEL = st.dictionaries(
+    STEPS,
+    LEAVES | NUMBERS | st.lists(NUMBERS, max_size=3) | st.lists(st.lists(NUMBERS, max_size=2)),
+)
+
+
+@settings(deadline=None)
+@given(CHANNEL, st.lists(CHANNEL, max_size=3), st.dictionaries(NAMES, VALUES, max_size=3))
+def test_any_steps(channel: Any, steps: Any, derive: Any) -> None:
+    """Numbers of any size too: what becomes of range and step may overflow."""
+    treated = {"temperature": channel | {"steps": steps}, "pressure": channel}
+    only_mistakes(from_dict, {"sensors": {"a": {"driver": "bme280", "channels": treated}}})
+    only_mistakes(from_dict, {"sensors": {"a": {"driver": "bme280", "derive": derive}}})
 
 
 @settings(deadline=None)

@@ -8,8 +8,9 @@ from typing import Annotated, Any, NamedTuple
 import pytest
 from config_rig import mistake, mistakes
 
-from pilogger.config import ChannelSettings, from_dict, loads
+from pilogger.config import from_dict, loads
 from pilogger.config.shape import names_at
+from pilogger.pipeline import Offset, Treatment
 
 PROBE = """
 from enum import Enum
@@ -75,7 +76,7 @@ def test_a_sensor_has_everything_that_the_agent_needs(folder: Path) -> None:
     assert sensor.kind is not None
     assert sensor.kind.name == "i2c"
     assert (sensor.every, sensor.deadline, sensor.raw) == (300.0, 2.0, True)
-    assert dict(sensor.channels) == {"flow": ChannelSettings(raw=True)}
+    assert dict(sensor.channels) == {"flow": Treatment(raw=True)}
     bus, pin, mode, file, pair, scale, speed, name, copy = driver.given
     assert (bus, pin, mode.value, file, pair) == ("a bus", 17, "slow", Path("a/b"), (3, 4))
     assert (scale.factor, scale.unit, speed, name, copy) == (2.0, "m", 400, "z", True)
@@ -210,7 +211,7 @@ def test_channels_that_depend_on_options_are_asked_of_the_driver() -> None:
     (sensor,) = loads(text.format("{level: {offset: 1}}")).sensors
     found = mistake(text.format("{levle: {offset: 1}}"))
 
-    assert sensor.channels["level"].offset == 1.0
+    assert sensor.channels["level"] == Treatment((Offset(1.0),))
     assert found.endswith("sensors.c.channels.levle: unknown channel (did you mean level?)")
 
 
@@ -336,6 +337,6 @@ def test_options_cannot_be_changed_later() -> None:
     with pytest.raises(TypeError):
         sensor.options["address"] = 1  # type: ignore[index]
     with pytest.raises(TypeError):
-        sensor.channels["x"] = ChannelSettings()  # type: ignore[index]
+        sensor.channels["x"] = Treatment()  # type: ignore[index]
     with pytest.raises(AttributeError):
         sensor.every = 1.0  # type: ignore[misc]

@@ -18,7 +18,7 @@ from gpiozero import InputDevice
 
 from pilogger.bus import gpio, onewire
 from pilogger.channel import Channel, Unit
-from pilogger.driver import GROUP, bus_kind, channels_of, find, options
+from pilogger.driver import GROUP, bus_kind, channels_of, find, options, sources
 from pilogger.errors import NoAnswer
 from pilogger.testing import MemoryBus, SerialPort, run
 
@@ -118,7 +118,9 @@ def test_every_option_is_typed_and_explained(name: str) -> None:
         assert parameter.annotation is not Any, option
         assert re.search(rf"^ +{option}: \S", text, re.MULTILINE), option
     explained = re.findall(r"^ {4}(\w+): ", text, re.MULTILINE)
-    assert explained == list(options(cls)), "in the order of the signature, and no others"
+    assert explained == [*options(cls), *sources(cls)], (
+        "in the order of the signature, and no others"
+    )
 
 
 @pytest.mark.parametrize("name", DRIVERS)

@@ -135,6 +135,24 @@ def test_what_was_not_committed_survives_the_change_of_files(live: Store, tmp_pa
     assert (tmp_path / f"{NAME}-damaged-1" / NAME).exists() or not live.salvage.pending
 
 
+def test_facts_survive_the_change_of_files(live: Store) -> None:
+    """A total that has not changed for long is in the new file, too, and so is a newer one."""
+    live.remember("state.rain", "5")
+    live.remember("state.wind", "6")
+    live.flush()
+    assert live.facts("state.r") == {"state.rain": "5"}
+    break_table(live, "sample")
+    live.remember("state.wind", "7")
+    live.append([Sample("event", {"": "x"}, 0, "5")])
+    live.flush()
+    with closing(open_reader(live.path)) as db:
+        rows = db.execute("SELECT key, value FROM meta WHERE key LIKE 'state.%'").fetchall()
+    live.close()
+
+    assert live.writer.generation == 1
+    assert rows == [("state.rain", "5"), ("state.wind", "7")]
+
+
 def test_somebody_elses_file_is_never_moved(tmp_path: Path) -> None:
     """Neither text, nor bytes, nor a database, damaged or not; also not at the second try."""
     database = tmp_path / "theirs.db"

@@ -87,3 +87,27 @@ def test_signals_beyond_the_bounds_count_as_the_bounds(signal: int, bound: int) 
     usual = [30_000] * 60
 
     assert indices(10, [*usual, signal]) == indices(10, [*usual, bound])
+
+
+@INTERVALS
+def test_after_a_break_it_goes_on_as_the_publication_does(interval: int) -> None:
+    """`set_states` gives mean and deviation back, and three hours of learning with them."""
+    before = VOCIndex(interval)
+    signals = day(3, 16_000 // interval)
+    for signal in signals:
+        before.update(signal)
+    assert before.learnt is not None
+    mean, std = before.learnt
+    ours = VOCIndex(interval)
+    theirs = GasIndexAlgorithm(GasIndexAlgorithm.ALGORITHM_TYPE_VOC, interval)
+    theirs.mean_variance_estimator_initialized = True  # the port has no `set_states`
+    theirs.sraw_offset, theirs.mean, theirs.std = 0.0, mean - 20_000, std
+    theirs.uptime_gamma = theirs.PERSISTENCE_UPTIME_GAMMA
+    theirs.mox_model_set_parameters(theirs.mve_get_std(), theirs.mve_get_mean())
+
+    ours.resume(mean, std)
+    after = day(5, 4000)
+
+    assert [ours.update(s) or 0 for s in after] == pytest.approx(
+        [theirs.process(s) for s in after], abs=1
+    )

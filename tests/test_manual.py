@@ -126,3 +126,12 @@ def test_addresses_are_written_as_ranges() -> None:
     """Two are no range yet; their order is that of the numbers."""
     assert ranges([0x77, 0x44, 0x46, 0x45, 0x11, 0x10]) == "0x10, 0x11, 0x44 to 0x46, 0x77"
     assert ranges([]) == ""
+
+
+def test_what_a_driver_wants_and_remembers_is_told() -> None:
+    """Where it is wired and what becomes of it is in the page on channels."""
+    chapter = PAGE.partition("### sgp40\n")[2].partition("\n### ")[0]
+
+    assert "- Compensate: temperature (°C), humidity (%); see [channels](channels.md#" in chapter
+    assert "- Restart: it remembers" in chapter
+    assert "Compensate: " not in PAGE.partition("### bme280\n")[2].partition("\n### ")[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from logger_rig import eventually, held
 
 from pilogger import recorder
+from pilogger.errors import StoreBroken
 from pilogger.recorder import Recorder
 from pilogger.sample import Sample
 from pilogger.store import Store
@@ -128,3 +129,49 @@ def test_a_name_that_cannot_be_held_is_refused(
 
     assert values(store) == [2]
     assert "NUL" in caplog.text
+
+
+def test_a_fact_is_stored_before_the_samples_that_wait(store: Store) -> None:
+    """And of each key only the newest: a total must not be behind a reading, nor pile up."""
+    carrier = Recorder(store)
+    carrier.put(number(1))
+    for total in range(5):
+        carrier.remember("state.n", str(total))
+    carrier.remember("state.m", "x")
+    seen: list[dict[str, str]] = []
+    append = store.append
+
+    def watched(samples: Sequence[Sample]) -> int:
+        store.flush()
+        seen.append(store.facts("state."))
+        return append(samples)
+
+    store.append = watched  # type: ignore[method-assign, assignment]
+    carrier.start()
+    carrier.stop(10)
+
+    assert seen == [{"state.n": "4", "state.m": "x"}]
+    assert store.facts("state.m") == {"state.m": "x"}
+
+
+def test_a_fact_waits_for_the_disk_and_gives_way_to_a_newer_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "RETRY_S", 0.01)
+    remember, troubles = store.remember, [StoreBroken("full"), StoreBroken("full")]
+    carrier = Recorder(store)
+
+    def sometimes(key: str, text: str) -> None:
+        if troubles:
+            carrier.remember(key, "newer")
+            raise troubles.pop()
+        remember(key, text)
+
+    monkeypatch.setattr(store, "remember", sometimes)
+    carrier.start()
+    carrier.remember("state.n", "old")
+
+    assert carrier.drain(10)
+    carrier.stop(10)
+    store.flush()
+    assert store.facts("state.") == {"state.n": "newer"}

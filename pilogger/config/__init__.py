@@ -6,6 +6,9 @@
     secrets    what `!secret` and `!env` stand for
     paths      relative ones start at the config's folder
     durations  `500ms`, `10s`, `5m` -> seconds
+    channels   what is done to a channel, in order
+    derive     channels that are calculated from others
+    wiring     what of one sensor another one needs
     shape      which keys there are, and of what type; a driver's come from its `__init__`
     classes    the drivers and destinations that are named
     names      how messages call things
@@ -24,7 +27,6 @@ from pilogger.config.load import from_dict, load, loads, store_path
 from pilogger.config.schema import schema
 from pilogger.config.secrets import sealed
 from pilogger.config.settings import (
-    ChannelSettings,
     ClockSettings,
     DestinationSettings,
     Options,
@@ -34,7 +36,6 @@ from pilogger.config.settings import (
 )
 
 __all__ = [
-    "ChannelSettings",
     "ClockSettings",
     "DestinationSettings",
     "Options",

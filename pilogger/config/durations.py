@@ -91,3 +91,27 @@ Age = Annotated[
     WithJsonSchema({**TEXT, "examples": ["90d", "2y"]}),
 ]
 """Seconds, from a day to a thousand years."""
+
+READINGS = (2, 1000)
+
+
+def _span(value: object) -> int | float:
+    if isinstance(value, str):
+        return _between("1s", "1h")(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("expected a number of readings, as in 5, or a time, as in 1m")  # noqa: TRY004
+    if not READINGS[0] <= value <= READINGS[1]:
+        raise ValueError(
+            f"must be from {READINGS[0]} to {READINGS[1]} readings, or a time, as in 1m"
+        )
+    return value
+
+
+Span = Annotated[
+    int | float,
+    BeforeValidator(_span),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": READINGS[0], "maximum": READINGS[1]}, TEXT]}
+    ),
+]
+"""A number of readings, or seconds as a float: from 1 s to an hour."""

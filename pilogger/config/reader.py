@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,11 +19,14 @@ from pydantic import TypeAdapter, ValidationError
 from pilogger import driver as drivers
 from pilogger.bus import Kind
 from pilogger.config import shape
+from pilogger.config.channels import treatment
 from pilogger.config.classes import Classes, Found, Unusable
+from pilogger.config.derive import derivations
 from pilogger.config.document import Document
 from pilogger.config.names import Secret, Trail, meant
 from pilogger.config.paths import Folder
 from pilogger.config.settings import DestinationSettings, Options, SensorSettings, Settings
+from pilogger.config.wiring import Wiring
 from pilogger.config.words import findings
 from pilogger.errors import ConfigError, Mistake
 
@@ -49,6 +53,8 @@ class Reader:
         self.suspects = suspects
         self.context = {"folder": folder}
         self.classes = Classes(self._folders())
+        self._steps: dict[tuple[str, str], list[Trail]] = {}  # where each is written
+        self.wiring = Wiring(_dict(self._at(("sensors",))))
 
     def settings(self, elsewhere: list[Mistake]) -> Settings:
         """Return the settings.
@@ -60,6 +66,7 @@ class Reader:
         sensors = self._sensors(list(_dict(self._at(("sensors",)))))
         places = [self._destination(at) for at, _ in enumerate(_list(self._at(("destinations",))))]
         self._check_names()
+        self.wiring.check(self._tell)
         mistakes = sorted(self.document.mistakes, key=lambda mistake: mistake[1:3])
         if mistakes or elsewhere or top is None:
             raise ConfigError(mistakes + elsewhere)
@@ -111,16 +118,19 @@ class Reader:
         shaped = self._shaped(found.shape if found else shape.AnySensor, trail)
         if found is None:
             return None
-        channels = found.channels
+        given = dict.fromkeys(found.channels)
         sensor = None
         if isinstance(shaped, shape.BusSensor) and found.kind and shaped.bus is not None:
             self._check_bus(found.kind, shaped.bus, trail)
         if isinstance(shaped, shape.Sensor) and self.document.intact(trail):
-            sensor = _sensor_settings(id, found, shaped, secret=self._secret(trail))
-            channels = self._built(sensor, trail, drivers.channels_of) or channels
+            treated = _sensor_settings(id, found, shaped, secret=self._secret(trail))
+            sensor = self._treated(treated, shaped, trail)
+            given = self._built(sensor, trail, drivers.channels_of) or given
+            self.wiring.add(sensor, given, self._steps, self._tell)
+        names = [*given, *_dict(self._at((*trail, "derive")))]
         for name in _dict(self._at((*trail, "channels"))):
-            if channels and name not in channels:
-                near = meant(name, channels) or f"; there are: {', '.join(channels)}"
+            if given and name not in names:
+                near = meant(name, names) or f"; there are: {', '.join(names)}"
                 self._tell((*trail, "channels", name), f"unknown channel{near}", of_key=True)
         return sensor
 
@@ -129,6 +139,25 @@ class Reader:
             kind.trunk(name)
         except ValueError as error:
             self._tell((*trail, "bus"), self._masked(str(error), trail))
+
+    def _treated(
+        self, sensor: SensorSettings, shaped: shape.Sensor, trail: Trail
+    ) -> SensorSettings:
+        """Add what is done to its channels, what is derived from them, and what it is wired to."""
+        treatments = {}
+        for name, given in shaped.channels.items():
+            place = (*trail, "channels", name)
+            written = _dict(self._at(place))
+            treatments[name], self._steps[sensor.id, name] = treatment(
+                given, written, place, self._tell
+            )
+        derived = tuple(derivations(shaped.derive, _dict(self._at((*trail, "derive")))))
+        return replace(
+            sensor,
+            channels=MappingProxyType(treatments),
+            derivations=derived,
+            wires=MappingProxyType(shape.wires(shaped)),
+        )
 
     def _destination(self, at: int) -> DestinationSettings | None:
         trail: Trail = ("destinations", at)
@@ -250,6 +279,6 @@ def _sensor_settings(
         shaped.every,
         shaped.deadline,
         shaped.raw,
-        MappingProxyType(shaped.channels),
-        aside,
+        MappingProxyType({}),
+        aside=aside,
     )

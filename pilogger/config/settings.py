@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,9 @@ from pilogger.config.durations import Age, Window
 from pilogger.config.paths import File
 from pilogger.config.sizes import Limit, Reserve
 from pilogger.config.web import WebAddress
+from pilogger.driver import Source
 from pilogger.errors import PiloggerError
+from pilogger.pipeline import Derivation, Treatment
 
 HIDDEN = "***"
 
@@ -65,19 +67,6 @@ def _texts(value: object) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelSettings:
-    """What is done to the values of one channel.
-
-    Options:
-        offset: is added to each value, in the channel's unit.
-        raw: keeps every bit; otherwise values are rounded to the channel's step.
-    """
-
-    offset: float = 0.0
-    raw: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """Where readings are kept.
 
@@ -127,6 +116,8 @@ class SensorSettings:
     """One configured driver; `every` and `deadline` are seconds.
 
     `kind` and `bus` say which bus to open; both are None for a driver that needs none.
+    `wires` are the channels (`sensor.channel`) that the driver is compensated with, by the
+    names of its parameters.
     """
 
     id: str
@@ -137,15 +128,23 @@ class SensorSettings:
     every: float
     deadline: float
     raw: bool
-    channels: Mapping[str, ChannelSettings]
+    channels: Mapping[str, Treatment]
+    derivations: tuple[Derivation, ...] = ()
+    wires: Mapping[str, str] = field(default_factory=dict)
     aside: str = ""
     """Why it must not run; its driver was not loaded then."""
 
-    def build(self, bus: object = None) -> Any:
+    @property
+    def needs(self) -> set[str]:
+        """The ids of the sensors that it is wired to."""
+        inputs = [each for one in self.derivations for each in one.inputs.values() if "." in each]
+        return {series.partition(".")[0] for series in [*self.wires.values(), *inputs]}
+
+    def build(self, bus: object = None, **sources: Source) -> Any:
         """Make the driver, on an open bus if it needs one; does no I/O."""
         if self.kind is None:
-            return self.driver(**self.options)
-        return self.driver(bus=bus, **self.options)
+            return self.driver(**self.options, **sources)
+        return self.driver(bus=bus, **self.options, **sources)
 
 
 @dataclass(frozen=True, slots=True)

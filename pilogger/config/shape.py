@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 from platform import node
 from types import UnionType
@@ -16,10 +17,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from pilogger import driver as drivers
+from pilogger.config.channels import ChannelSettings
+from pilogger.config.derive import DeriveSettings, Series
 from pilogger.config.durations import Interval
 from pilogger.config.names import Trail
 from pilogger.config.paths import File, Folder
-from pilogger.config.settings import ChannelSettings, ClockSettings, StoreSettings
+from pilogger.config.settings import ClockSettings, StoreSettings
 from pilogger.docstrings import descriptions, summary
 from pilogger.words import ranges
 
@@ -84,6 +87,9 @@ class Sensor(Shape):
     )
     raw: bool = Field(False, description="Keep every bit of all channels, without rounding.")
     channels: dict[str, ChannelSettings] = Field({}, description="Settings of single channels.")
+    derive: DeriveSettings = Field(
+        default_factory=DeriveSettings, description="Channels that are calculated from others."
+    )
 
 
 class BusSensor(Sensor):
@@ -124,7 +130,8 @@ class AnyDestination(Destination):
 
 def of_driver(driver: type) -> type[Shape]:
     """Return the shape of a sensor with this driver."""
-    return _with_options(BusSensor if drivers.bus_kind(driver) else Sensor, driver)
+    base = BusSensor if drivers.bus_kind(driver) else Sensor
+    return _with_options(base, driver, _with_sources(driver))
 
 
 def of_destination(kind: type) -> type[Shape]:
@@ -132,12 +139,27 @@ def of_destination(kind: type) -> type[Shape]:
     return _with_options(Destination, kind)
 
 
-def _with_options(base: type[Shape], owner: type) -> type[Shape]:
+def _with_sources(driver: type) -> dict[str, Any]:
+    """Return the field `compensate` of a driver that wants to know something of others."""
+    sources, described = drivers.sources(driver), descriptions(driver)
+    if not sources:
+        return {}
+    wires: dict[str, Any] = {
+        name: (Series | None, Field(None, description=described.get(name))) for name in sources
+    }
+    text = "Channels of other sensors that make this one more exact, as in air.temperature."
+    model = create_model(f"{driver.__name__}Wires", __base__=Shape, __doc__=text, **wires)
+    return {"compensate": (model, Field(default_factory=model, description=text))}
+
+
+def _with_options(
+    base: type[Shape], owner: type, more: Mapping[str, Any] | None = None
+) -> type[Shape]:
     """Add the parameters of a class's `__init__`, under aliases, as pydantic keeps some names."""
     described = descriptions(owner)
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = dict(more or {})
     for name, parameter in drivers.options(owner).items():
-        if name in base.model_fields:
+        if name in base.model_fields or name in fields:
             raise TypeError(f"its option {name} would hide a setting that all have")
         default = ... if parameter.default is parameter.empty else parameter.default
         field = Field(default, alias=name, description=described.get(name))
@@ -166,6 +188,12 @@ def options(shaped: Shape) -> dict[str, Any]:
     fields = type(shaped).model_fields
     given = (name for name in fields if name in shaped.model_fields_set)
     return {alias: getattr(shaped, name) for name in given if (alias := fields[name].alias)}
+
+
+def wires(shaped: Shape) -> dict[str, str]:
+    """Return the series that the driver's sources are wired to, by the names of the parameters."""
+    given = getattr(shaped, "compensate", None)
+    return given.model_dump(exclude_none=True) if isinstance(given, Shape) else {}
 
 
 def names_at(kind: Any, trail: Trail) -> list[str]:

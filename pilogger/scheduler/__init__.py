@@ -4,8 +4,11 @@
     └── Line          the thread of a worker; changes its duties between two steps
         └── Worker    one bus: who is due next; deterministic, without threads
             ├── Duty      one sensor: its Grid of due times, its Health, its back-off
-            ├── Session   its driver at work: start, read, watch, close; Shape checks readings
-            └── Leash     every call of a driver; cut when one does not come back
+            ├── Session   its driver at work: start, read, watch, close; Shape checks readings,
+            │             Refinery makes of them what the user wants
+            ├── Leash     every call of a driver; cut when one does not come back
+            ├── Board     the latest value of every channel, for drivers that are wired to it
+            └── Memory    what drivers remember across restarts
 
 It knows no config and no store: `Probe`s come in, samples go out through a callback.
 """
@@ -18,13 +21,25 @@ from time import monotonic
 
 from pilogger.clock import Clock, SystemClock
 from pilogger.pulse import Pulse
+from pilogger.scheduler.board import Board, Wire
 from pilogger.scheduler.duty import Declare, Duty, Record
 from pilogger.scheduler.health import Lateness, SensorState
 from pilogger.scheduler.line import Line
-from pilogger.scheduler.probe import Probe, Tuning
+from pilogger.scheduler.memory import PREFIX, Memory
+from pilogger.scheduler.probe import Probe
 from pilogger.scheduler.worker import Worker
 
-__all__ = ["Declare", "Lateness", "Probe", "Record", "Scheduler", "SensorState", "Tuning"]
+__all__ = [
+    "PREFIX",
+    "Declare",
+    "Lateness",
+    "Memory",
+    "Probe",
+    "Record",
+    "Scheduler",
+    "SensorState",
+    "Wire",
+]
 
 IDLE_S = 10.0
 SOON_S = 0.01
@@ -35,16 +50,24 @@ class Scheduler:
     """Polls every probe on time, from `start` to `stop`.
 
     `record` is given the samples, from any thread; it must neither block nor raise.
-    `declare` is told a sensor's channels before its first sample.
+    `declare` is told a sensor's channels before its first sample. `memory` is what its
+    drivers remember.
     """
 
     def __init__(
-        self, probes: Sequence[Probe], record: Record, declare: Declare, clock: Clock | None = None
+        self,
+        probes: Sequence[Probe],
+        record: Record,
+        declare: Declare,
+        clock: Clock | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._probes = probes
         self._record = record
         self._declare = declare
         self._clock = clock or SystemClock()
+        self._board = Board(self._clock)
+        self._memory = memory or Memory(self._clock)
         self._duties: list[Duty] = []
         self._gone = 0  # readings of sensors that are no longer there
         self._lines: list[Line] = []
@@ -86,10 +109,7 @@ class Scheduler:
             self._let_go(stay)
             gone = [duty for duty in self._duties if duty not in stay]
             between()
-            self._duties = [
-                served.get(id(probe)) or Duty(probe, self._clock, self._record, self._declare)
-                for probe in probes
-            ]
+            self._duties = [served.get(id(probe)) or self._duty(probe) for probe in probes]
             self._gone += sum(duty.health.readings for duty in gone)
             self._probes = probes
             self._take_on()
@@ -110,6 +130,16 @@ class Scheduler:
         for line in self._lines:
             line.settled(max(0.0, until - monotonic()))
             line.worker.leash.cut()
+
+    def _duty(self, probe: Probe) -> Duty:
+        return Duty(
+            probe,
+            self._clock,
+            self._record,
+            self._declare,
+            board=self._board,
+            memory=self._memory,
+        )
 
     def _let_go(self, stay: Sequence[Duty]) -> None:
         """Have every line serve no others than these; wait until it does."""

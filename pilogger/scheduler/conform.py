@@ -1,4 +1,4 @@
-"""What a driver promised, and whether a reading keeps it.
+"""What a driver promised, and whether a reading keeps it; what the user wants comes after.
 
 A driver whose `read` returns its own NamedTuple is held to its annotations, as a type
 checker would hold it: a `float` may be a whole number, a truth value is no number, and
@@ -18,16 +18,15 @@ from pilogger.channel import Channel
 from pilogger.driver import channels_of, reading_type
 from pilogger.errors import BadReading, BadValue, NotReady
 from pilogger.sample import Value, check_value
-from pilogger.scheduler.probe import Probe, Tuning
 
 ANYTHING: tuple[type, ...] = (float, int, bool, str, NoneType)
 WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}
 
 
 class Shape:
-    """The form of a driver's readings: the type, the channels, the user's tunings."""
+    """The form of a driver's readings: their type and their channels."""
 
-    def __init__(self, driver: object, probe: Probe) -> None:
+    def __init__(self, driver: object) -> None:
         self.channels: dict[str, Channel] = channels_of(driver)
         if hasattr(driver, "channels"):
             self._type: type = Mapping
@@ -37,12 +36,11 @@ class Shape:
             hints = get_type_hints(self._type, include_extras=True)
             types = {name: _types(hint) for name, hint in hints.items()}
         self._fields = [
-            _Field(name, channel, types[name], probe.tunings.get(name, Tuning()), raw=probe.raw)
-            for name, channel in self.channels.items()
+            _Field(name, channel, types[name]) for name, channel in self.channels.items()
         ]
 
     def values(self, reading: object) -> dict[str, Value]:
-        """Check a reading and return its values, tuned and rounded.
+        """Check a reading and return its values.
 
         Raises:
             BadReading: it is not what the driver promised; the text says what is wrong.
@@ -64,25 +62,21 @@ class Shape:
 
 
 class _Field:
-    """One channel of a reading: what it may be, and what becomes of it."""
+    """One channel of a reading: what it may be."""
 
-    def __init__(
-        self, name: str, channel: Channel, types: tuple[type, ...], tuning: Tuning, *, raw: bool
-    ) -> None:
+    def __init__(self, name: str, channel: Channel, types: tuple[type, ...]) -> None:
         self.name = name
         self.channel = channel
         self.types = types
-        self.offset = tuning.offset
-        self.raw = raw or tuning.raw
 
     def value(self, given: Mapping[str, object]) -> Value | None:
         label = self.name or "the value"
         found = given.get(self.name)
         if not self._fits(found):
             raise BadReading(f"{label} is {_short(found)}, not {self._expected()}")
+        if isinstance(found, float | int) and not isinstance(found, bool):
+            self._check_range(label, found)
         try:
-            if isinstance(found, float | int) and not isinstance(found, bool):
-                found = self._number(label, found)
             return None if found is None else check_value(found)
         except BadValue as error:
             raise BadReading(f"{label}: {error}") from None
@@ -97,15 +91,11 @@ class _Field:
     def _expected(self) -> str:
         return " or ".join(WORDS[kind] for kind in self.types if kind in WORDS) or "a value"
 
-    def _number(self, label: str, number: float) -> float:
+    def _check_range(self, label: str, number: float) -> None:
         low, high, unit = self.channel.low, self.channel.high, self.channel.unit
         if not low <= number <= high:  # as NaN is not, too
             shown = f"{_short(number)} {unit}" if unit != "1" else _short(number)
             raise BadReading(f"{label} is {shown}, possible is {_range(low, high)}")
-        if self.offset:
-            whole = isinstance(number, int) and float(self.offset).is_integer()
-            number += int(self.offset) if whole else self.offset
-        return number if self.raw else self.channel.round(number)
 
 
 def _range(low: float, high: float) -> str:

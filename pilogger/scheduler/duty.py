@@ -12,9 +12,11 @@ from threading import Lock
 from pilogger.channel import Channel
 from pilogger.clock import Clock
 from pilogger.errors import NotReady, WrongChip
-from pilogger.sample import Sample
+from pilogger.sample import Sample, Value
+from pilogger.scheduler.board import Board
 from pilogger.scheduler.grid import Grid
 from pilogger.scheduler.health import Health
+from pilogger.scheduler.memory import Memory
 from pilogger.scheduler.probe import Probe
 
 Record = Callable[[Sample], None]
@@ -31,8 +33,19 @@ LONGEST_HANG_S = 3600.0
 class Duty:
     """One sensor's place in the schedule; its first poll is due now, or after a delay."""
 
-    def __init__(self, probe: Probe, clock: Clock, record: Record, declare: Declare) -> None:
+    def __init__(
+        self,
+        probe: Probe,
+        clock: Clock,
+        record: Record,
+        declare: Declare,
+        *,
+        board: Board | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self.probe = probe
+        self.board = board or Board(clock)
+        self.memory = memory or Memory(clock)
         self.health = Health(probe.id, clock)
         self._clock = clock
         self._record = record
@@ -78,6 +91,10 @@ class Duty:
         """Pass on a sample of a poll or an edge."""
         self._record(sample)
         self.health.recorded(sample.values)
+
+    def post(self, seen: Mapping[str, Value], channels: Mapping[str, Channel]) -> None:
+        """Show the values to whoever is wired to this sensor."""
+        self.board.post(self.probe.id, self.probe.every, seen, channels)
 
     def good(self) -> None:
         """The slot gave a reading."""

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from pilogger.bus import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """The user's word on one channel: what to add to it, and whether to keep every bit."""
-
-    offset: float = 0.0
-    raw: bool = False
+from pilogger.pipeline import Derivation, Treatment
+from pilogger.scheduler.board import Wire
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One sensor to serve: how its driver is made, where it hangs, how often it is read.
 
-    `build` is given the open bus (None for a sensor without one) and does no I/O. `every`
+    `build` is given the open bus (None for a sensor without one), and a source for each of the
+    `wires` to other sensors' channels; it does no I/O. `treatments` are what is done to its
+    channels, `derivations` those that are calculated from them. `every`
     and `deadline` are seconds; the deadline is for each stretch of work between two waits,
     not for a whole poll. The first poll is due `delay` seconds after the start. Every call
     of the driver runs in a context that `inside` gives.
     """
 
     id: str
-    build: Callable[[Any], Any]
+    build: Callable[..., Any]
     every: float
     kind: Kind | None = None
     bus: int | str | None = None
     deadline: float = 10.0
     raw: bool = False
-    tunings: Mapping[str, Tuning] = field(default_factory=dict)
+    treatments: Mapping[str, Treatment] = field(default_factory=dict)
+    derivations: Sequence[Derivation] = ()
+    wires: Mapping[str, Wire] = field(default_factory=dict)
     delay: float = 0.0
     inside: Callable[[], AbstractContextManager[object]] = nullcontext
 

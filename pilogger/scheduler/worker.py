@@ -127,7 +127,7 @@ class Worker:
         duty.begin()
         session = self._sessions.get(duty) or self._open(duty)
         pauses = iter(RETRY_PAUSES_S)
-        while (error := (yield from self._try(duty, session))) is not None:
+        while (error := (yield from self._try(session))) is not None:
             pause = next(pauses, None) if isinstance(error, NoAnswer | BadReading) else None
             if pause is None or self._clock.monotonic() + pause >= duty.due:
                 return self._failed(duty, session, error)
@@ -149,11 +149,10 @@ class Worker:
             session.restart()
             self._reopen_if_dead()
 
-    def _try(self, duty: Duty, session: Session) -> Steps[Exception | None]:
-        """Read and deliver; whatever a driver raises is returned, and costs only its slot."""
+    def _try(self, session: Session) -> Steps[Exception | None]:
+        """Poll; whatever a driver raises is returned, and costs only its slot."""
         try:
-            sample = yield from session.sample()
-            self.leash.deliver(duty.record, sample)
+            yield from session.poll()
         except Exception as error:
             return error
         return None

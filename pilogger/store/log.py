@@ -54,6 +54,7 @@ class Store:
         self._outboxes: list[Outbox] = []
         self._generation = 0
         self._turn = 0
+        self._facts: dict[str, str] = {}
         self.writer = Writer(self.path, durability, self._forget)
         self.lock = self.writer.lock
         self.readers = Readers(self.writer)
@@ -108,6 +109,7 @@ class Store:
         ).fetchone()
         self.committed: int = last
         """The newest sample that is in the file."""
+        self._before: dict[str, str] = {k: v for k, v in meta.items() if isinstance(v, str)}
         self.identity: str = meta["id"]
         """Its own, since it was made; with the number of a sample it names that for ever."""
         self.salvage.load(meta)
@@ -141,6 +143,7 @@ class Store:
             *(("stamped", id) for id in self._stamped),
             *self.segments.rows(),
             *(write for outbox in self._outboxes for write in outbox.rows(self._next)),
+            *(("meta", key, value) for key, value in self._facts.copy().items()),
         ]
 
     # -- who gives samples ---------------------------------------------------------------
@@ -399,6 +402,13 @@ class Store:
     def remember(self, key: str, value: str) -> None:
         """Keep a single fact in the table `meta`."""
         self.writer.write([("meta", key, value)])
+        self._facts[key] = value
+
+    def facts(self, prefix: str) -> dict[str, str]:
+        """Tell the facts whose keys begin so: those from before the start, and newer ones."""
+        before = {key: value for key, value in self._before.items() if key.startswith(prefix)}
+        self._facts = before | self._facts
+        return {key: value for key, value in self._facts.items() if key.startswith(prefix)}
 
     def flush(self) -> None:
         """Commit now; StoreBroken if the disk refuses (nothing is lost by that)."""

@@ -160,3 +160,39 @@ def test_channels_carry_units_and_ranges() -> None:
         "tvoc": ("[ppb]", 0, 65_000, 1),
         "eco2": ("[ppm]", 400, 65_000, 1),
     }
+
+
+def test_temperature_and_humidity_of_the_air_are_told_when_they_change() -> None:
+    """In 1/64 K and 1/512 %, little-endian; Adafruit's library writes the same for 21.5 and 43."""
+    air: list[float | None] = [21.5, 43.0]
+    bus = chip()
+    theirs = peer.ENS160(BusIO(bus))
+    theirs.temperature_compensation, theirs.humidity_compensation = 21.5, 43
+    expected = bytes(bus.memory[0x53][0x13:0x17])
+    bus.writes.clear()
+    sensor = ENS160(bus, temperature=lambda: air[0], humidity=lambda: air[1])
+    sensor.start()
+    bus.writes.clear()
+
+    run(sensor.read())
+    run(sensor.read())
+
+    assert bus.writes == [(0x53, b"\x13" + expected[:2]), (0x53, b"\x15" + expected[2:])]
+    assert expected == bytes.fromhex("aa49 0056")
+
+    air[:] = [None, None]
+    bus.writes.clear()
+    run(sensor.read())
+    assert bus.writes == [(0x53, b"\x13\x8a\x4a"), (0x53, b"\x15\x00\x64")], "25 Cel and 50 %"
+
+
+def test_what_is_not_wired_is_not_told() -> None:
+    """Nor is anything written that the chip has from its power-on."""
+    bus = chip()
+    sensor = ENS160(bus)
+    sensor.start()
+    bus.writes.clear()
+
+    run(sensor.read())
+
+    assert not bus.writes

@@ -16,7 +16,6 @@ from test_mcp3008 import Chip, Pins
 from pilogger.bus.gpio import PinBus
 from pilogger.channel import Channel
 from pilogger.driver import find
-from pilogger.scheduler import Probe
 from pilogger.scheduler.conform import Shape
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -72,7 +71,7 @@ def test_a_well_machine_gives_a_reading_that_the_driver_promised(
     if hasattr(driver, "start"):
         finish(driver.start(), int)
     reading, waited = finish(driver.read(), lambda: echoes.all_heard.wait(10))
-    values = Shape(driver, Probe(name, lambda _: driver, every=10)).values(reading)
+    values = Shape(driver).values(reading)
     if hasattr(driver, "close"):
         driver.close()
 

@@ -113,3 +113,53 @@ def test_a_closed_counter_counts_nothing(pins: PinBus) -> None:
 def test_a_pulse_stands_for_something(pins: PinBus) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         Pulse(pins, pin=17, each=0)
+
+
+def test_a_total_goes_on_after_a_restart(pins: PinBus, time: Time) -> None:
+    """As a fraction or as a whole number, and whatever a pulse stands for now."""
+    gauge = Pulse(pins, pin=17, each=0.2794, unit="mm")
+    gauge.start()
+    pulses(pins, 3)
+    after = Pulse(pins, pin=17, each=0.3, unit="mm")
+
+    after.state = gauge.state
+    gauge.close()
+    after.start()
+    pulses(pins, 1)
+
+    assert after.read() == {"total": 1.1382}
+    assert after.state == {"total": 1.1382, "unit": "mm"}
+    counter = Pulse(pins, pin=17)
+    counter.state = {"total": 41, "unit": "1"}
+    assert counter.state == {"total": 41, "unit": "1"}
+    assert isinstance(counter.state["total"], int)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"total": 5, "unit": "l"}, "it was counted in l, not mm"),
+        ({"total": -1, "unit": "mm"}, "-1 is no total"),
+        ({"total": float("nan"), "unit": "mm"}, "nan is no total"),
+    ],
+)
+def test_a_total_of_something_else_is_not_taken(
+    pins: PinBus, state: dict[str, Any], sentence: str
+) -> None:
+    gauge = Pulse(pins, pin=17, each=0.2794, unit="mm")
+
+    with pytest.raises(ValueError, match=sentence):
+        gauge.state = state
+    assert gauge.state["total"] == 0
+
+
+def test_the_state_is_never_behind_the_reading(pins: PinBus, time: Time) -> None:
+    """It is asked for after the reading, and saved before it."""
+    counter = Pulse(pins, pin=17)
+    counter.start()
+    pulses(pins, 2)
+    total = counter.read()["total"]
+    pulses(pins, 1)
+
+    assert counter.state["total"] == 3 > total
+    assert Pulse.state_exact

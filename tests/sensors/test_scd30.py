@@ -187,3 +187,37 @@ def test_channels_carry_units_and_ranges() -> None:
         "temperature": ("Cel", -40, 70, 0.001),
         "humidity": ("%", 0, 100, 0.001),
     }
+
+
+def kept() -> CommandBus:
+    bus = chip()
+    bus.answers |= {b"\x46\x00": encode(2), b"\x51\x02": encode(0), b"\x53\x06": encode(1)}
+    return bus
+
+
+def test_the_pressure_of_the_air_goes_with_the_command_to_measure() -> None:
+    """§1.4: in hPa; Adafruit's library sends the same bytes for 980."""
+    bus = kept()
+    theirs = peer.SCD30(BusIO(bus), ambient_pressure=980)
+    assert theirs is not None
+    expected = next(written for written in bus.writes if written[:2] == b"\x00\x10")
+
+    run(SCD30(bus, pressure=lambda: 98_000).start())
+
+    assert bus.writes[-1] == expected == b"\x00\x10" + encode(980)
+
+
+def test_a_pressure_that_has_hardly_changed_is_not_told() -> None:
+    """The command is kept in memory that wears: 5 hPa are 0.5 % of the CO2."""
+    air: list[float | None] = [98_000]
+    bus = kept()
+    sensor = SCD30(bus, pressure=lambda: air[0])
+    run(sensor.start())
+    bus.writes.clear()
+
+    for pascal in (98_400, 97_600, None, 97_500, 97_500):
+        air[0] = pascal
+        run(sensor.read())
+
+    told = [written for written in bus.writes if written[:2] == b"\x00\x10"]
+    assert told == [b"\x00\x10" + encode(975)]

@@ -201,3 +201,36 @@ def test_channels_carry_units_and_ranges() -> None:
         "temperature": ("Cel", -10, 60, 0.001),
         "humidity": ("%", 0, 100, 0.001),
     }
+
+
+def test_the_pressure_of_the_air_is_told_when_it_changes() -> None:
+    """The example of the datasheet (§3.6.5): 98 700 Pa are 0xe000 0x03db, CRC 0x42."""
+    air: list[float | None] = [98_700]
+    bus = chip()
+    sensor = SCD4x(bus, pressure=lambda: air[0])
+
+    _, waits = run(sensor.read())
+    air[0] = 98_740
+    run(sensor.read())
+    air[0] = None
+    run(sensor.read())
+    air[0] = 101_325
+    run(sensor.read())
+
+    told = [written for written in bus.writes if written[:2] == b"\xe0\x00"]
+    assert told == [bytes.fromhex("e000 03db42"), b"\xe0\x00" + encode(1013)]
+    assert waits == [0.001, 0.001, 0.001]
+    assert bus.writes[0] == told[0], "before the values are fetched"
+
+
+def test_a_chip_that_is_set_up_anew_is_told_again() -> None:
+    """START follows the altitude."""
+    bus = chip()
+    sensor = SCD4x(bus, pressure=lambda: 98_700)
+    run(sensor.read())
+    run(sensor.start())
+    bus.writes.clear()
+
+    run(sensor.read())
+
+    assert bus.writes[0] == bytes.fromhex("e000 03db42")

@@ -181,3 +181,89 @@ def test_channels_carry_units_and_ranges() -> None:
         "eco2": ("[ppm]", 400, 60_000, 1),
         "tvoc": ("[ppb]", 0, 60_000, 1),
     }
+
+
+def test_the_chip_is_told_how_moist_the_air_is_when_that_changes() -> None:
+    """25 Cel and 50 % are 11.48 g/m3: 0x0b7c in 1/256; Adafruit's library sends the same bytes."""
+    air: list[float | None] = [50.0]
+    bus = chip()
+    sensor = SGP30(bus, temperature=lambda: 25.0, humidity=lambda: air[0])
+
+    _, waits = run(sensor.read())
+    run(sensor.read())
+    air[0] = 60.0
+    run(sensor.read())
+
+    moist, moister = b"\x20\x61" + encode(0x0B7C), b"\x20\x61" + encode(0x0DC8)
+    assert bus.writes == [moist, MEASURE, MEASURE, moister, MEASURE]
+    assert waits == [0.01, 0.012]
+    theirs = peer.Adafruit_SGP30(BusIO(bus))
+    theirs.set_iaq_humidity(11.4844)  # it cuts where we round
+    assert bus.writes[-1] == moist
+
+
+def test_without_a_fresh_value_there_is_no_compensation() -> None:
+    """0 switches it off (§6.3), also what the chip was told before this start."""
+    air: list[float | None] = [None]
+    bus = chip()
+    sensor = SGP30(bus, temperature=lambda: 25.0, humidity=lambda: air[0])
+    off = b"\x20\x61" + encode(0)
+
+    run(sensor.read())
+    run(sensor.read())
+    assert bus.writes == [off, MEASURE, MEASURE]
+
+    air[0] = 50.0
+    run(sensor.read())
+    air[0] = None
+    bus.writes.clear()
+    run(sensor.read())
+    assert bus.writes == [off, MEASURE]
+
+
+def test_a_chip_with_half_of_its_wires_is_told_nothing() -> None:
+    bus = chip()
+
+    run(SGP30(bus, temperature=lambda: 25.0).read())
+
+    assert bus.writes == [MEASURE]
+
+
+def test_bone_dry_air_is_told_as_nearly_so_and_a_new_start_tells_it_again() -> None:
+    """0 would switch the compensation off; INIT forgets what the chip was told."""
+    bus = chip()
+    sensor = SGP30(bus, temperature=lambda: 25.0, humidity=lambda: 0.0)
+    run(sensor.read())
+    run(sensor.start())
+    bus.writes.clear()
+
+    run(sensor.read())
+
+    assert bus.writes == [b"\x20\x61" + encode(1), MEASURE]
+
+
+def test_a_baseline_of_twelve_hours_survives_a_restart() -> None:
+    """Sensirion's guide: what was learnt in less is not worth it, nor what is a week old."""
+    sensor = SGP30(chip())
+    for _ in range(12 * 60 - 1):
+        minute(sensor)
+    assert sensor.state == {}
+    minute(sensor)
+    bus = chip()
+    after = SGP30(bus)
+
+    after.state = {"baseline": list(sensor.state["baseline"])}  # as JSON has it
+    run(after.start())
+
+    assert bus.writes[:3] == [FEATURES, INIT, b"\x20\x1e" + encode(0x9B34, 0x8A12)]
+    assert after.state == sensor.state
+    assert SGP30.state_lasts == 7 * 24 * 3600
+
+
+@pytest.mark.parametrize("baseline", [[1], [1, 70_000], ["a", "b"], None])
+def test_a_baseline_that_is_none_is_refused(baseline: object) -> None:
+    sensor = SGP30(chip())
+
+    with pytest.raises((ValueError, TypeError, OverflowError, AttributeError)):
+        sensor.state = {"baseline": baseline}
+    assert sensor.baseline == (0, 0)

@@ -151,3 +151,62 @@ def test_channels_carry_units_and_ranges() -> None:
         "voc_raw": ("1", 1, 64_999, 1),
         "voc_index": ("1", 1, 500, 1),
     }
+
+
+def test_temperature_and_humidity_of_the_air_go_with_the_command() -> None:
+    """Table 10: 50 % and 25 Cel are the standard; Adafruit's library sends the same bytes."""
+    bus = chip()
+    theirs = peer.SGP40(BusIO(bus))
+    bus.writes.clear()
+
+    run(SGP40(bus, temperature=lambda: 60.0, humidity=lambda: 20.0).read())
+    theirs.measure_raw(60, 20)
+    run(SGP40(bus, temperature=lambda: 25.0, humidity=lambda: 50.0).read())
+
+    assert bus.writes[0] == b"\x26\x0f" + encode(0x3333, 0x9999) == bus.writes[1]
+    assert bus.writes[2] == MEASURE
+
+
+@pytest.mark.parametrize(
+    ("warm", "wet", "command"),
+    [(-45, 0, "260f 000081 000081"), (130, 100, "260f ffffac ffffac")],
+)
+def test_the_ends_of_what_it_can_be_told(warm: float, wet: float, command: str) -> None:
+    """Table 10, minimum and maximum, with their checksums."""
+    bus = chip()
+
+    run(SGP40(bus, temperature=lambda: warm, humidity=lambda: wet).read())
+
+    assert bus.writes == [bytes.fromhex(command)]
+
+
+@pytest.mark.parametrize(("warm", "wet"), [(None, 50.0), (20.0, None)])
+def test_without_both_the_air_is_the_standard_one(warm: float | None, wet: float | None) -> None:
+    bus = chip()
+
+    run(SGP40(bus, temperature=lambda: warm, humidity=lambda: wet).read())
+
+    assert bus.writes == [MEASURE]
+
+
+def test_what_was_learnt_goes_on_after_a_restart() -> None:
+    """After three hours; without that the index begins anew at 1."""
+    before = SGP40(chip(28_000))
+    assert before.state == {}
+    for _ in range(5 + 3 * 360):
+        run(before.read())
+    assert before.state == {}, "not yet three hours of signals, of which the first makes the mean"
+    run(before.read())
+    run(before.read())
+    after = SGP40(chip(28_000))
+
+    after.state = before.state
+
+    assert after.state == before.state
+    assert [run(after.read())[0].voc_index for _ in range(6)] == [None] * 5 + [100]
+    assert SGP40.state_lasts == 600
+
+
+def test_a_state_of_another_shape_is_refused() -> None:
+    with pytest.raises(KeyError):
+        SGP40(chip()).state = {"mean": 1}

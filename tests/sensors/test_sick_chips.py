@@ -13,7 +13,6 @@ import pytest
 from pilogger.driver import find
 from pilogger.errors import NoAnswer, SensorError
 from pilogger.sample import Value
-from pilogger.scheduler import Probe
 from pilogger.scheduler.conform import Shape
 from pilogger.testing import run
 
@@ -47,7 +46,7 @@ def poll(name: str, driver: Any) -> Mapping[str, Value]:
     if hasattr(driver, "start"):
         run(driver.start())
     reading, _ = run(driver.read())
-    return Shape(driver, Probe(name, lambda _: driver, every=10)).values(reading)
+    return Shape(driver).values(reading)
 
 
 def whole(name: str) -> tuple[int, Mapping[str, Value]]:

@@ -11,7 +11,10 @@ const ACCENTS = ["#0d9488", "#d97706", "#7c3aed", "#e11d48", "#0284c7", "#65a30d
 
 const UNITS = {
   "1": "", Cel: "°C", "[ppm]": "ppm", "[ppb]": "ppb", Ohm: "Ω", "dB[mW]": "dBm",
-  "g/m3": "g/m³", "ug/m3": "µg/m³", "m/s2": "m/s²", deg: "°", "deg/s": "°/s", uT: "µT",
+  "[degF]": "°F", "mm[Hg]": "mmHg", "[in_i'Hg]": "inHg", "[in_i]": "in", "[ft_i]": "ft",
+  "[mi_i]/h": "mph", "[kn_i]": "kn", "/min": "per min", "W.h": "Wh", "kW.h": "kWh",
+  m3: "m³", "m3/h": "m³/h", "g/m3": "g/m³", "ug/m3": "µg/m³",
+  "m/s2": "m/s²", deg: "°", "deg/s": "°/s", uT: "µT",
   By: "B", "By/s": "B/s",
 };
 
