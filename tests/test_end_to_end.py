@@ -260,5 +260,5 @@ def test_a_logger_runs_without_a_socket_for_its_status(tmp_path: Path) -> None:
         said = rig.stop(agent)
 
     assert agent.returncode == 0
-    assert "cannot ask this logger" in said
+    assert "no command can ask this logger" in said
     assert status.find(tmp_path / "pilogger.db")["taken"] > 0
