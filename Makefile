@@ -26,10 +26,10 @@ lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy pilogger tests benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/cog --check -r README.md docs/sensors.md
+	$(BIN)/cog --check -r README.md docs/sensors.md docs/faults.md
 
 docs: .venv/lint
-	$(BIN)/cog -r README.md docs/sensors.md
+	$(BIN)/cog -r README.md docs/sensors.md docs/faults.md
 	$(BIN)/pilogger schema > examples/pilogger.schema.json
 
 package: .venv/package

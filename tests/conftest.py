@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import faults
 import pytest
 
 from pilogger.bus import gpio
@@ -23,6 +24,14 @@ def pytest_runtest_makereport() -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"skipped, and {NO_SKIPS} is set: {report.longrepr}"
     return report  # type: ignore[return-value]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark of a fault that is not in the catalogue."""
+    numbers = {n: item for item in items for mark in item.iter_markers("fault") for n in mark.args}
+    if unknown := numbers.keys() - faults.catalogue():
+        item = numbers[min(unknown)]
+        raise pytest.UsageError(f"{item.nodeid}: docs/faults.yaml has no fault {min(unknown)}")
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ def readings(path: Path) -> int:
         return series.count(db)
 
 
+@pytest.mark.fault(31)
 def test_what_is_committed_is_in_the_copy(tmp_path: Path) -> None:
     """Sealed and fresh; what comes later is not; the copy is a store like any other."""
     store = filled(tmp_path / "x.db", 3000)

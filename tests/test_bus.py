@@ -137,6 +137,7 @@ def test_what_the_kernel_refuses_is_no_answer(monkeypatch: pytest.MonkeyPatch) -
     bus.close()
 
 
+@pytest.mark.fault(88)
 @pytest.mark.usefixtures("not_root")
 def test_a_forbidden_bus_names_the_group(public_path: Path) -> None:
     """Asked of the real kernel, too."""
@@ -291,6 +292,7 @@ def test_one_wire_faults_are_explained(tmp_path: Path) -> None:
         onewire.KernelBus(tmp_path).read("28-0a", ".")
 
 
+@pytest.mark.fault(88)
 def test_a_pin_belongs_to_one_device(pins: gpio.PinBus) -> None:
     """The second device on a pin is refused until the first is closed."""
     first = pins.device(DigitalInputDevice, 17)

@@ -95,6 +95,7 @@ def error(store: Path) -> float:
     return max(abs(float(epoch) - float(str(truth))) for _, epoch, truth in rig.held(store))
 
 
+@pytest.mark.fault(35, 37)
 def test_a_boot_in_1970(tmp_path: Path) -> None:
     """Nothing is sent; then NTP sets the clock, and all that arrives has its right time."""
     port = rig.free_port()
@@ -121,6 +122,7 @@ def test_a_boot_in_1970(tmp_path: Path) -> None:
     assert error(machine.store) < FAR_OFF
 
 
+@pytest.mark.fault(38, 41)
 def test_a_clock_that_is_set_wrong_while_it_runs(tmp_path: Path) -> None:
     """By an hour, and two years; without NTP's word no step is believed."""
     port = rig.free_port()

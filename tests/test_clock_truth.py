@@ -75,6 +75,7 @@ def in_order(points: list[Point]) -> bool:
     return [point.seq for point in points] == sorted(point.seq for point in points)
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize("wrong", [-56 * YEAR, -14 * 86_400, 2 * YEAR], ids=["1970", "old", "new"])
 def test_a_start_with_a_wrong_clock(path: Path, wrong: float) -> None:
     """Without a clock chip it is 1970, or what fake-hwclock saved two weeks ago."""
@@ -94,6 +95,7 @@ def test_a_start_with_a_wrong_clock(path: Path, wrong: float) -> None:
     assert in_order(points)
 
 
+@pytest.mark.fault(37, 38)
 @pytest.mark.parametrize("step", [-2 * YEAR, -HOUR, HOUR, 2 * YEAR])
 def test_a_step_before_the_clock_was_right(path: Path, step: float) -> None:
     """Somebody sets the clock by hand, wrong; NTP comes later."""
@@ -109,6 +111,7 @@ def test_a_step_before_the_clock_was_right(path: Path, step: float) -> None:
     assert error(points) < FAR_OFF
 
 
+@pytest.mark.fault(37, 38)
 @pytest.mark.parametrize("step", [-2 * YEAR, -HOUR, HOUR, 2 * YEAR])
 def test_a_step_after_the_clock_was_right(path: Path, step: float) -> None:
     """Boot time is not moved by it, so readings keep their right time, sent at once.
@@ -264,6 +267,7 @@ def test_an_estimate_is_moved_only_as_far_as_the_bounds_demand(path: Path) -> No
     assert {round(error, 3) for error in errors[20:]} == {20}  # 10 s off, and the last 10 s polled
 
 
+@pytest.mark.fault(44)
 def test_a_leap_second(path: Path) -> None:
     """The kernel steps back by a second; POSIX time does the same."""
     logger = Logger(path, FakeClock())
@@ -279,6 +283,7 @@ def test_a_leap_second(path: Path) -> None:
     assert error(points) < FAR_OFF
 
 
+@pytest.mark.fault(43)
 def test_summer_time_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Epochs know no zones: an hour around the change is an hour."""
     monkeypatch.setenv("TZ", "Europe/Berlin")
@@ -293,6 +298,7 @@ def test_summer_time_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(logger.store.segments) == 1
 
 
+@pytest.mark.fault(47)
 def test_a_suspend_is_counted_by_boot_time(path: Path) -> None:
     """The machine sleeps for eight hours between two polls, before its clock is right."""
     clock = FakeClock(synced=False)
@@ -310,6 +316,7 @@ def test_a_suspend_is_counted_by_boot_time(path: Path) -> None:
     assert error(points) < FAR_OFF
 
 
+@pytest.mark.fault(46)
 def test_an_override_is_never_corrected(path: Path) -> None:
     """Its text comes out as it went in, at once, and is no estimate."""
     clock = FakeClock(synced=False)

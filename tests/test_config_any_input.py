@@ -70,6 +70,7 @@ def only_mistakes(read: Callable[[Any], object], data: Any) -> None:
         assert (mistake.line >= 1) == (mistake.column >= 1) == (read is loads)
 
 
+@pytest.mark.fault(82)
 @settings(deadline=None)  # the first one imports the drivers
 @given(st.binary())
 def test_any_bytes(data: bytes) -> None:
@@ -100,6 +101,7 @@ def test_any_steps(channel: Any, steps: Any, derive: Any) -> None:
     only_mistakes(from_dict, {"sensors": {"a": {"driver": "bme280", "derive": derive}}})
 
 
+@pytest.mark.fault(82)
 @settings(deadline=None)
 @given(VALUES | CONFIGS)
 def test_any_structure(data: Any) -> None:
@@ -114,6 +116,7 @@ def test_any_structure_written_as_yaml(data: Any) -> None:
     only_mistakes(loads, yaml.safe_dump(data, allow_unicode=True))
 
 
+@pytest.mark.fault(82)
 @pytest.mark.parametrize(
     "part",
     ["{", "[", "- ", "? ", "a: {", "!x ", "&a ", "'", '"', "|\n ", "\t", "%", "--- \n", "a\n"],

@@ -304,6 +304,7 @@ def test_drop_in_drivers_are_found_in_spite_of_other_mistakes(folder: Path) -> N
     assert found == ["1:24: driver_dirs[1]: there is no such folder"]
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize("id", ["air.1", "a b", "ä", "", "x" * 101])
 def test_an_id_is_part_of_a_series_key(id: str) -> None:
     """A dot in it would make two keys look the same."""

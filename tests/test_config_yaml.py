@@ -8,6 +8,7 @@ from config_rig import SENSOR, mistake, mistakes
 from pilogger.config import loads
 
 
+@pytest.mark.fault(82)
 def test_every_mistake_of_a_file_is_told_in_one_run() -> None:
     """Syntax apart, no mistake hides another, and they come in the order of the file."""
     found = mistakes("""\
@@ -96,6 +97,7 @@ def test_a_key_that_yaml_takes_for_something_else_must_be_quoted(line: str, said
     assert mistake(f"{SENSOR}{line}\n") == f"2:1: {said}"
 
 
+@pytest.mark.fault(82)
 def test_a_key_that_is_there_twice_names_the_first() -> None:
     """PyYAML alone would silently take the last."""
     found = mistake("""\

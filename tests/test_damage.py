@@ -56,6 +56,7 @@ def lost(store: Store) -> tuple[int, int]:
     return row or (0, 0)
 
 
+@pytest.mark.fault(24)
 def test_a_store_that_cannot_be_opened_is_moved_aside_whole(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_store_that_cannot_be_opened_is_moved_aside_whole(
     store.close()
 
 
+@pytest.mark.fault(24)
 @pytest.mark.parametrize("table", ["sample", "block", "block_last", "source"])
 def test_damage_in_a_running_store_stops_nobody(live: Store, table: str) -> None:
     """What was taken is kept, what comes is taken, what can be saved comes back, all is sent."""
@@ -228,6 +230,7 @@ def test_a_torn_end_of_the_log_is_no_damage(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.fault(26)
 def test_a_log_that_is_gone_gives_no_number_twice(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -243,6 +246,7 @@ def test_a_log_that_is_gone_gives_no_number_twice(
     store.close()
 
 
+@pytest.mark.fault(25)
 def test_a_damaged_block_goes_and_is_counted_once(
     live: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -267,6 +271,7 @@ def test_a_damaged_block_goes_and_is_counted_once(
     live.close()
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize(
     "change",
     ["data = '[21.5,'", "data = '[21.5,41]'", "boot = boot + 1", "epoch = 5", "source = 2"],

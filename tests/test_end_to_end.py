@@ -126,6 +126,7 @@ def forbid_growing(agent: subprocess.Popen[str]) -> tuple[int, int]:
     return limit
 
 
+@pytest.mark.fault(18)
 def test_a_full_disk_costs_nothing_while_memory_lasts(tmp_path: Path) -> None:
     """Samples wait, the status says why, and when there is room again all are stored."""
     store = tmp_path / "pilogger.db"

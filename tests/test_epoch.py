@@ -12,6 +12,7 @@ from pilogger import epoch
 from pilogger.errors import BadValue
 
 
+@pytest.mark.fault(46)
 @given(st.one_of(st.integers(-(10**25), 10**25), st.floats(allow_nan=False, allow_infinity=False)))
 def test_every_number_comes_back_as_itself(number: float) -> None:
     """Whatever is stored, the text and so the number is the same afterwards."""
@@ -42,6 +43,7 @@ def test_nanoseconds_where_they_are_exact_and_text_where_not(exact: str, packed:
     assert epoch.unpack(packed) == exact
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -65,6 +67,7 @@ def test_what_is_no_number_of_seconds_is_refused(wrong: float | str) -> None:
         epoch.text(wrong)
 
 
+@pytest.mark.fault(78)
 def test_decimals_keep_their_digits() -> None:
     """A Decimal is exact text already."""
 

@@ -140,6 +140,7 @@ def test_a_store_that_stops_keeps_what_it_has(card: Path) -> None:
     rig.store.close()
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize(("when_full", "min_free"), [("drop_oldest", 0), ("thin", 10**8)])
 def test_collection_goes_on_while_others_fill_the_disk(
     card: Path, when_full: WhenFull, min_free: int
@@ -174,6 +175,7 @@ def test_collection_goes_on_while_others_fill_the_disk(
     assert ballast.size(rig.path) == weight
 
 
+@pytest.mark.fault(18)
 def test_a_start_on_a_full_disk_throws_the_ballast_off(card: Path) -> None:
     """Else there would be no room to begin."""
     rig = Rig(card)
@@ -192,6 +194,7 @@ def test_a_start_on_a_full_disk_throws_the_ballast_off(card: Path) -> None:
     assert ballast.size(rig.path) < weight
 
 
+@pytest.mark.fault(18)
 def test_a_disk_that_is_full_for_good_is_told(card: Path) -> None:
     """No ballast, nothing to trim: readings are refused with the system's own words."""
     rig = Rig(card)

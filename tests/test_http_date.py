@@ -133,6 +133,7 @@ def test_it_asks_while_the_clock_is_not_right(
     assert (silent, asked, len(told)) == (False, True, 1)
 
 
+@pytest.mark.fault(40)
 def test_readings_get_the_time_that_was_told(tmp_path: Path) -> None:
     """Until NTP comes after all; a date that differs by less than it is worth changes nothing."""
     clock = FakeClock(synced=False)

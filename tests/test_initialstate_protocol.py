@@ -137,6 +137,7 @@ BAD = [
 ]
 
 
+@pytest.mark.fault(73, 75, 76)
 @pytest.mark.parametrize(("bad", "sentence"), BAD)
 def test_a_bad_event_costs_only_itself(bad: str, sentence: str) -> None:
     """Its neighbours are kept, and the sentence tells which one and why."""
@@ -210,6 +211,7 @@ def test_a_bucket_needs_no_name() -> None:
     assert decode_bucket('{"bucketKey": "k", "bucketName": null}') == ("k", "")
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [

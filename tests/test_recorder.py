@@ -47,6 +47,7 @@ def test_samples_reach_the_store_in_order(store: Store) -> None:
     assert carrier.waiting == 0
 
 
+@pytest.mark.fault(73)
 def test_a_sample_that_cannot_be_held_costs_only_itself(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,6 +117,7 @@ def test_channels_may_change_while_samples_wait(store: Store) -> None:
     ]
 
 
+@pytest.mark.fault(77)
 def test_a_name_that_cannot_be_held_is_refused(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -40,6 +40,7 @@ def reload(logger: subprocess.Popen[str], heard: Manager) -> None:
     heard.wait_for("READY=1")
 
 
+@pytest.mark.fault(83)
 def test_only_what_changed_is_changed(tmp_path: Path) -> None:
     """A kept sensor goes on counting, others come, change their channels and go; all is stored."""
     store = tmp_path / "pilogger.db"
@@ -72,6 +73,7 @@ def test_only_what_changed_is_changed(tmp_path: Path) -> None:
     assert status.find(store)["taken"] == len(held)
 
 
+@pytest.mark.fault(83)
 def test_a_bad_config_changes_nothing(tmp_path: Path) -> None:
     """The log and the status say what is wrong and where; the next good one holds."""
     store = tmp_path / "pilogger.db"

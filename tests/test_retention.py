@@ -140,6 +140,7 @@ def test_fresh_readings_that_wait_for_a_block_grow_old_too(rig: Rig) -> None:
     rig.check()
 
 
+@pytest.mark.fault(48)
 def test_nothing_is_too_old_while_the_clock_is_not_right(tmp_path: Path) -> None:
     """Whatever the clock says, and however many years ahead it is."""
     rig = Rig(tmp_path / "x.db", FakeClock(), Bounds(keep=DAY))
@@ -244,6 +245,7 @@ def test_what_is_to_be_sent_again_is_kept_longer(rig: Rig) -> None:
 # -- by size -----------------------------------------------------------------------------
 
 
+@pytest.mark.fault(19)
 def test_a_store_does_not_grow_beyond_max_size(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """All its files together; the oldest readings go, and their pages are used again."""
     monkeypatch.setattr(ballast, "MOST", 200_000)
@@ -322,6 +324,7 @@ def test_rollups_go_with_their_readings(rig: Rig) -> None:
     assert days == (0,)
 
 
+@pytest.mark.fault(19)
 def test_thin_keeps_the_rollups_of_what_goes(rig: Rig) -> None:
     """Sums over whole quarters stay what they were, also when other periods are mended."""
     rig.poll(16 * BLOCK, every=300)
@@ -430,6 +433,7 @@ TIERS = ("quarter", "hour", "day")
 LEFT = ("block", *TIERS)
 
 
+@pytest.mark.fault(19)
 def test_stop_takes_no_more(rig: Rig) -> None:
     """Nothing goes, appends are refused with a sentence, and taken again when there is room."""
     rig.poll(BLOCK)

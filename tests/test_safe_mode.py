@@ -64,6 +64,7 @@ def states(store: Path) -> dict[str, status.State]:
     return {sensor["id"]: sensor for sensor in state["sensors"]}
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("how", ENDS)
 def test_a_driver_that_kills_the_process_is_set_aside(tmp_path: Path, how: str) -> None:
     """Three times it takes all with it; the fourth start logs the rest, and says so."""
@@ -119,6 +120,7 @@ def test_a_neighbour_that_was_at_work_too_is_no_culprit(tmp_path: Path) -> None:
     assert found["slow"]["status"] != "set aside"
 
 
+@pytest.mark.fault(16)
 def test_a_driver_that_kills_when_it_is_loaded_is_set_aside(tmp_path: Path) -> None:
     """It never came so far as to be a sensor; a reload, when it is mended, takes it in."""
     store, config = tmp_path / "pilogger.db", configure(tmp_path, "pass")

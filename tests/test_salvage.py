@@ -77,6 +77,7 @@ def look_through(store: Store) -> None:
     raise AssertionError("it cannot be read")
 
 
+@pytest.mark.fault(24, 25)
 @pytest.mark.parametrize("seed", range(CASES))
 def test_undamaged_readings_are_there_and_no_wrong_ones(
     tmp_path: Path, whole: tuple[Path, set[Reading]], where: dict[int, list[Harm]], seed: int

@@ -54,6 +54,7 @@ def test_values_come_back_as_what_they_are() -> None:
     ]
 
 
+@pytest.mark.fault(87)
 @pytest.mark.parametrize(
     ("reading", "sentence"),
     [

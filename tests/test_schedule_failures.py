@@ -71,6 +71,7 @@ class Gone:
         raise AssertionError("it was never started")
 
 
+@pytest.mark.fault(84)
 @pytest.mark.parametrize(
     ("error", "every", "asked"),
     [
@@ -171,6 +172,7 @@ def test_a_bug_in_a_driver_costs_only_its_own_slot(driver: object) -> None:
     assert rig.state(1).failures == {}
 
 
+@pytest.mark.fault(87)
 def test_a_lying_driver_is_counted_apart() -> None:
     """A value out of the possible range is tried again, then left out and named."""
     rig = Rig(probe(Puppet(130.0, 130.0, 130.0)))
@@ -218,6 +220,7 @@ def test_a_drivers_words_stay_on_one_line(caplog: pytest.LogCaptureFixture) -> N
     assert len(caplog.records[0].getMessage()) < 350
 
 
+@pytest.mark.fault(88)
 def test_a_bus_that_cannot_be_opened_is_each_sensors_trouble() -> None:
     """It is tried again at each sensor's next attempt; then all of them go on."""
     attempts: list[object] = []
@@ -272,6 +275,7 @@ class OnBus:
         return Reading(20.0)
 
 
+@pytest.mark.fault(86)
 def test_a_bus_on_which_nobody_answers_is_opened_again() -> None:
     """All sensors of it get new drivers on the new bus."""
     kind, opened = adapters()

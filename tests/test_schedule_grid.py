@@ -15,6 +15,7 @@ INTERVALS = st.floats(0.001, 1e5)
 DELAYS = st.lists(st.floats(0, 1e6), min_size=1, max_size=50)
 
 
+@pytest.mark.fault(90)
 @given(STARTS, INTERVALS, DELAYS)
 def test_no_delay_makes_a_grid_drift_or_fire_twice(
     start: float, every: float, delays: list[float]

@@ -126,6 +126,7 @@ class Ward:
                 self.rig.worker = self.successors[-1]
 
 
+@pytest.mark.fault(85)
 def test_the_others_of_the_bus_go_on_at_once_on_their_grid() -> None:
     """After a hang of 12 s on a grid of 5 s: one slot skipped, the next ones on time."""
     ward = Ward()
@@ -222,6 +223,7 @@ def test_the_time_between_two_waits_is_what_counts() -> None:
     assert rig.times() == [40]
 
 
+@pytest.mark.fault(85)
 @pytest.mark.parametrize("verb", ["build", "start", "watch", "close", "open"])
 def test_every_call_of_a_driver_has_the_deadline(verb: str) -> None:
     """A hang in any of its methods, or while the bus opens, is seen."""

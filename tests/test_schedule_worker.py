@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from schedule_rig import Puppet, Reading, Rig, probe
@@ -47,6 +48,7 @@ def test_stamps_are_whole_milliseconds_right_after_the_read() -> None:
     assert [sample.boot for sample in rig.samples] == [100_123_000]
 
 
+@pytest.mark.fault(37, 38)
 def test_the_wall_clock_is_never_asked() -> None:
     """NTP may set the clock by years in either direction."""
     rig = Rig(probe(Puppet(), every=10))
@@ -60,6 +62,7 @@ def test_the_wall_clock_is_never_asked() -> None:
     assert rig.times() == [0, 10, 20, 30]
 
 
+@pytest.mark.fault(47, 90)
 def test_a_late_poll_is_skipped_and_counted_never_queued() -> None:
     """A poll of 25 s on a grid of 10 s: what was due meanwhile is due no more."""
     clock = FakeClock()

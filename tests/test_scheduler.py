@@ -72,6 +72,7 @@ class Hanging:
         self.came_back.set()
 
 
+@pytest.mark.fault(85)
 def test_a_hanging_driver_costs_its_bus_the_deadline_and_others_nothing() -> None:
     """The bus is served again by a new worker while the old thread still hangs."""
     log, hanging = Log(), Hanging()

@@ -420,6 +420,7 @@ def test_a_killed_process_loses_nothing(folder: Path, server: Path) -> None:
     assert arrived(folder) == [*range(50)]
 
 
+@pytest.mark.fault(30)
 def test_a_child_has_a_file_of_its_own(folder: Path, server: Path) -> None:
     """After a fork both go on; neither sends what is the other's."""
     done = run(folder, """
@@ -454,6 +455,7 @@ assert sorted(map(int, arrived.path.read_text().split())) in ([1, 2], [0, 1, 2])
     assert sorted(arrived(folder)) == [0, 1, 2]
 
 
+@pytest.mark.fault(30)
 def test_a_child_that_outlives_its_parent_does_not_keep_its_file(
     folder: Path, server: Path
 ) -> None:
@@ -481,6 +483,7 @@ os.kill(os.getpid(), 9)
     assert sorted(arrived(folder)) == [1, 2]
 
 
+@pytest.mark.fault(30)
 def test_a_store_of_ones_own_stays_with_the_parent(folder: Path, server: Path) -> None:
     """The child is told, even once the parent is gone and the file is free."""
     done = run(folder, """

@@ -37,6 +37,7 @@ def air(**values: Value) -> Sample:
     return Sample("air", values, boot=100_000_000)
 
 
+@pytest.mark.fault(74, 77, 81)
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=20))
 def test_what_goes_in_comes_out(pairs: list[tuple[Value, Value]]) -> None:
@@ -68,6 +69,7 @@ def test_a_reading_has_the_time_of_its_poll(store: Store) -> None:
     assert batch.points[0].epoch == "1767225601.234"
 
 
+@pytest.mark.fault(46)
 def test_an_epoch_override_goes_around_the_clock(store: Store) -> None:
     """A given epoch comes out as the number that went in, whatever it is."""
     given_epochs = ["0", "1.5e9", "1795217624.4833982", "32503680000", "-3"]
@@ -88,6 +90,7 @@ def test_an_absent_channel_is_no_reading(store: Store) -> None:
     assert [(p.series, p.value) for p in batch.points] == [("air.temperature", 21.5)]
 
 
+@pytest.mark.fault(73, 74, 75, 77)
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [

@@ -32,6 +32,7 @@ def make(path: Path, readings: int) -> Store:
     return store
 
 
+@pytest.mark.fault(28)
 def test_a_second_writer_is_refused_by_name(tmp_path: Path) -> None:
     """The second process learns who holds the store; the first goes on."""
     store = make(tmp_path / "x.db", 1)
@@ -43,6 +44,7 @@ def test_a_second_writer_is_refused_by_name(tmp_path: Path) -> None:
     Store.open(tmp_path / "x.db", FakeClock()).close()
 
 
+@pytest.mark.fault(30)
 def test_a_symlink_is_the_same_store(tmp_path: Path) -> None:
     """Two names of one file do not make two writers."""
     store = make(tmp_path / "x.db", 1)
@@ -106,6 +108,7 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
         Store.open(Path("/proc/x.db"), FakeClock())
 
 
+@pytest.mark.fault(30)
 def test_a_second_name_of_the_file_is_refused(tmp_path: Path) -> None:
     """Locks go by name: through a hard link two could write."""
     make(tmp_path / "x.db", 1).close()

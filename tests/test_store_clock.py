@@ -137,6 +137,7 @@ def test_a_step_of_the_clock_begins_a_new_segment(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.fault(39)
 def test_small_slews_stay_in_one_segment(tmp_path: Path) -> None:
     """A disciplined clock is moved by microseconds all the time."""
     clock = FakeClock()

@@ -86,6 +86,7 @@ def test_a_migration_that_fails_leaves_the_old_store(
     store.close()
 
 
+@pytest.mark.fault(17)
 def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     """An older pilogger does not touch what it does not know."""
     path = tmp_path / "x.db"

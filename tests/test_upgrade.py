@@ -209,6 +209,7 @@ def killed(do: Callable[[Path], str], store: Path, step: int) -> bool:
     return os.WIFSIGNALED(os.waitpid(process, 0)[1])
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("verb", ["keep", "restore"])
 def test_killed_at_any_step_it_can_be_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
@@ -240,6 +241,7 @@ def test_killed_at_any_step_it_can_be_done_again(
     assert step > 4
 
 
+@pytest.mark.fault(17)
 def test_store_of_a_newer_version_is_refused(store: Path) -> None:
     """An older version is told so by its trial, before it is switched to."""
     with closing(sqlite3.connect(store)) as connection:

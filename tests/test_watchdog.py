@@ -75,6 +75,7 @@ def logger(folder: Path, victim: str) -> Iterator[tuple[subprocess.Popen[str], M
         yield running, heard
 
 
+@pytest.mark.fault(15)
 @pytest.mark.parametrize("victim", ["store", "supervisor", "recorder", "alone good"])
 def test_a_dead_thread_starves_the_watchdog(tmp_path: Path, victim: str) -> None:
     """Committer, supervisor, recorder or worker: pings end, and the status names it."""
@@ -103,6 +104,7 @@ def test_a_full_disk_does_not(tmp_path: Path) -> None:
     assert "pilogger.db" in said
 
 
+@pytest.mark.fault(33)
 def test_a_disk_that_stalls_does_not(tmp_path: Path) -> None:
     """Nor does anything else that only has to wait for it, such as the status."""
     with logger(tmp_path, "disk") as (running, heard):
@@ -126,6 +128,7 @@ def test_a_driver_that_hangs_does_not(tmp_path: Path) -> None:
         rig.stop(running)
 
 
+@pytest.mark.fault(15)
 def test_a_stopped_process_is_silent(tmp_path: Path) -> None:
     """SIGSTOP starves the watchdog; when it may go on, it feeds it again."""
     with logger(tmp_path, "nobody") as (running, heard):
