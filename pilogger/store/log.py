@@ -30,6 +30,7 @@ from pilogger.store.values import text, to_json
 from pilogger.store.writer import Writer
 
 RESERVE = 16_384
+GARBLED = (DatabaseError, ValueError, TypeError, LookupError)  # what a damaged file leads to
 ROOM = 1 << 20  # clock segments of one file; see `pilogger.store.blocks.GENERATION`
 
 
@@ -68,8 +69,10 @@ class Store:
             self.keeper = Keeper(self, bounds)
             self.inspector = Inspector(self)
             self.tend_clock()
-        except BaseException:
+        except BaseException as error:
             self.writer.abandon()
+            if (cause := error.__cause__) and damage.is_damage(cause):
+                raise cause from None  # what a reader of ours met: for `open` to judge
             raise
         self.writer.recollect = self._recollect
         self.writer.start(self._tend)
@@ -94,11 +97,14 @@ class Store:
             return cls(path, clock, durability, bounds)
         except PiloggerError:
             raise
-        except (DatabaseError, ValueError, TypeError, LookupError) as error:  # or it is garbled
+        except GARBLED as error:
             if not damage.is_damage(error, opening=True):
                 raise StoreBroken(f"{path} cannot be read: {error}") from error
             damage.condemn(path.resolve(), str(error))
-        return cls(path, clock, durability, bounds)
+        try:
+            return cls(path, clock, durability, bounds)
+        except GARBLED as error:
+            raise StoreBroken(f"{path} cannot be read: {error}") from error
 
     def _load(self) -> None:
         query = self.writer.connection.execute

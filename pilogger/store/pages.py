@@ -24,6 +24,7 @@ WIDTHS = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # bytes of the numbers that a record ho
 FLOAT, ZERO, ONE, BLOB = 7, 8, 9, 12
 SHORTEST = 6  # bytes that a row takes of a page, with its place in the head
 LONGEST = 1 << 26  # bytes of a row
+TRIES = 3  # of a sector that a card does not give at once
 
 Values = list[Any]
 
@@ -47,7 +48,10 @@ class Pages:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.wal = Wal(path.with_name(f"{path.name}-wal"))
+        self.unread: set[int] = set()
+        """The pages that the disk did not give."""
         self.size = self._page_size()
+        self.unread.clear()  # that was by pages of any size
         self.count = max(-(-os.fstat(self._fd).st_size // self.size), *self.wal.pages, 0, 0)
 
     def close(self) -> None:
@@ -74,8 +78,10 @@ class Pages:
         return sum(self.values(cell) is not None for cell in cells)
 
     def _bytes(self, at: int, length: int) -> bytes:
-        with suppress(OSError):  # a bad sector
-            return os.pread(self._fd, length, at)
+        for _ in range(TRIES):
+            with suppress(OSError):  # a bad sector
+                return os.pread(self._fd, length, at)
+        self.unread.add(at // length + 1)
         return b""
 
     def page(self, number: int) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,13 +97,23 @@ class Remains:
         self._roots: dict[str, int] = {}
         self._places: dict[int, Header] = {}
         self._journal: list[Write] = []
+        self._unread = 0
         for n in (0, 1):
-            with suppress(OSError):
+            try:
                 for line in whole_lines(beside(store, f"fresh-{n}")):
                     self._journal += map(tuple, line or ())
+            except FileNotFoundError:
+                pass
+            except OSError:
+                self._unread += 1
 
     def close(self) -> None:
         self.pages.close()
+
+    @property
+    def unread(self) -> int:
+        """How many pieces of the files the disk did not give; each may have held a reading."""
+        return len(self.pages.unread) + self.pages.wal.unread + self._unread
 
     # -- a first look --------------------------------------------------------------------
 

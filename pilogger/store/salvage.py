@@ -213,7 +213,8 @@ class Salvage:
         """Say what is owed to whom, and that it is done."""
         before = self._all[wreck]
         missing = sum(count for id, count in remains.counts.items() if id not in remains.seen)
-        progress = Progress(before.floor, DONE, before.saved, before.lost + missing)
+        lost = max(before.lost + missing, remains.unread)
+        progress = Progress(before.floor, DONE, before.saved, lost)
         last = before.floor - 1
         for name, (seq, sent, refused) in remains.destinations.items():
             known = db.execute(FIRST_OWED, (name, last)).fetchone()

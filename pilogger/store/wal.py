@@ -7,6 +7,7 @@ before, so that every frame can be judged on its own (https://www.sqlite.org/wal
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ MAGIC = 0x377F0682  # plus 1 where checksums are of big-endian words
 HEAD, FRAME = 32, 24  # bytes
 MASK = 0xFFFFFFFF
 USUAL = 1024  # bytes of a page, where the head does not tell
+PIECE = 4096  # bytes that a disk gives or does not
 PROMISED = 2  # commits behind a bad frame; the power can only have torn the last transaction
 
 Sum = tuple[int, int]
@@ -32,15 +34,21 @@ class Frame(NamedTuple):
 
 
 class Wal:
-    """The log at a path; without a file, or with an unreadable one, it is empty.
+    """The log at a path; without a file it is empty.
 
     `pages` maps the number of a page to its newest committed bytes.
     """
 
     def __init__(self, path: Path) -> None:
         self.data = b""
-        with suppress(OSError):
+        self.unread = 0
+        """Pieces of the file that the disk did not give; they are zeros."""
+        try:
             self.data = path.read_bytes()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self.data = b"".join(self._pieces(path))
         self.page_size = USUAL
         self._headless = False
         self._frames = list(self._read()) if len(self.data) > HEAD + FRAME else []
@@ -57,6 +65,16 @@ class Wal:
             for frame in self._frames[: self._end]
             if frame.whole
         }
+
+    def _pieces(self, path: Path) -> Iterator[bytes]:
+        """Read what there is around bad sectors."""
+        with suppress(OSError), path.open("rb", buffering=0) as file:
+            for at in range(0, os.fstat(file.fileno()).st_size, PIECE):
+                try:
+                    yield os.pread(file.fileno(), PIECE, at)
+                except OSError:
+                    self.unread += 1
+                    yield bytes(PIECE)
 
     def _read(self) -> Iterator[Frame]:
         magic, _, size, _, *salts = struct.unpack_from(">IIIIII", self.data)
