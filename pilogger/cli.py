@@ -131,6 +131,20 @@ def status(config: Path | None, store: Path | None, as_json: bool) -> None:
     click.echo(json.dumps(state, indent=2) if as_json else tell.status(state))
 
 
+@main.command()
+@config_option
+@json_option
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Look for what keeps this machine from logging: exit 0, or 1 if something is wrong."""
+    from pilogger import doctor
+
+    findings = list(doctor.examine(find_config(config)))
+    told = [finding._asdict() for finding in findings]
+    click.echo(json.dumps(told, indent=2) if as_json else doctor.tell(findings))
+    if any(finding.state == "wrong" for finding in findings):
+        sys.exit(1)
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def upgrade(options: tuple[str, ...]) -> None:

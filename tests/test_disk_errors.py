@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,11 @@ import pytest
 from syscall_rig import READS, WRITES, failing, needs_strace
 
 from pilogger import status
+from pilogger.errors import StoreBroken
+from pilogger.recorder import Recorder
+from pilogger.sample import Sample
+from pilogger.store import Store
+from pilogger.testing import FakeClock
 
 JOURNAL_IN_MEMORY = """
 import runpy, sys
@@ -282,3 +288,34 @@ def test_what_cannot_be_read_at_all_is_counted_and_kept(
     assert found <= set(map(repr, before))
     assert salvaged["kept"]
     assert salvaged["lost"] > 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounting a file system needs root")
+@pytest.mark.fault(20)
+def test_a_card_that_the_kernel_makes_read_only(tmp_path: Path) -> None:
+    """As ext4 does it after an error: what is stored can be read, the rest waits, and says why."""
+    image, card = tmp_path / "image", tmp_path / "card"
+    card.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, card], check=True)
+    try:
+        store = Store.open(card / "x.db", FakeClock(), durability=0)
+        store.declare("n", {"": "1"})
+        store.append([Sample("n", {"": 1}, 0)])
+        carrier = Recorder(store)
+        carrier.start()
+        subprocess.run(["mount", "-o", "remount,abort", card], check=True)
+        carrier.put(Sample("n", {"": 2}, 1))
+        rig.eventually(lambda: carrier.trouble)
+        readings, waiting = rig.held(store.path), carrier.waiting
+        carrier.stop(1)
+        with pytest.raises(StoreBroken):
+            store.close()
+    finally:
+        subprocess.run(["umount", card], check=True)
+
+    assert [value for _, _, value in readings] == [1]
+    assert waiting == 1
+    assert os.strerror(errno.EROFS) in carrier.trouble

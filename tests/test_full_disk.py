@@ -30,10 +30,11 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mounting a file system
 
 @pytest.fixture
 def card(tmp_path: Path) -> Iterator[Path]:
-    """An empty disk of 8 MB."""
+    """An empty disk of 8 MB, for a hundred files."""
     place = tmp_path / "card"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "none", place], check=True)
+    options = f"size={SIZE},nr_inodes=100"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", place], check=True)
     try:
         yield place
     finally:
@@ -205,3 +206,22 @@ def test_a_disk_that_is_full_for_good_is_told(card: Path) -> None:
             rig.poll()
     rig.check()
     rig.store.close()
+
+
+@pytest.mark.fault(34)
+def test_a_disk_without_inodes_takes_readings(card: Path) -> None:
+    """What is open goes on: to commit, to seal and to trim takes no new file."""
+    rig = Rig(card)
+    rig.poll()
+    rig.tend()
+    while os.statvfs(card).f_favail:
+        (card / f"{os.statvfs(card).f_favail}").touch()
+    for _ in range(60):
+        rig.poll(500)
+        rig.tend()
+    rig.check()
+    trouble = rig.store.writer.trouble
+    rig.store.close()
+
+    assert trouble == ""
+    assert rig.gone().keys() == {"space"}

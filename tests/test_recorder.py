@@ -63,6 +63,7 @@ def test_a_sample_that_cannot_be_held_costs_only_itself(
     assert "n: nan is not a number" in caplog.text
 
 
+@pytest.mark.fault(21)
 def test_samples_wait_while_the_disk_takes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -84,6 +85,7 @@ def test_samples_wait_while_the_disk_takes_nothing(
     assert caplog.text.count("takes samples again") == 1
 
 
+@pytest.mark.fault(20)
 def test_memory_is_bounded_and_the_loss_is_counted(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -314,16 +314,20 @@ class Writer:
         Raises:
             StoreBroken: the disk refused; the journal keeps it for the next start.
         """
+        refused = None
         with self.lock:
             if self._closed:
                 return
             try:
                 self.write(last)
-            finally:
-                self._closed = True
+            except StoreBroken as error:
+                refused = error
+            self._closed = True
         clean = False
         try:
             self.flush()
+            if refused:
+                raise refused
             clean = True
         finally:
             if self._committer:
