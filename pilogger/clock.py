@@ -17,6 +17,7 @@ from pilogger import kernel
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SYNC_FILE = "PILOGGER_SYNC_FILE"
 TRIES = 5
+EARLIEST = 1_767_225_600_000_000  # 2026, in microseconds: pilogger is not older
 
 
 class Clock(Protocol):
@@ -73,6 +74,7 @@ def _measure(clock: Clock) -> tuple[int, int]:
 class SystemClock:
     """The clocks of this machine.
 
+    A time before pilogger was written is wrong, whoever says that it is right.
     With `trust="ntp"` the time is right when the kernel says that it is disciplined,
     by whichever service; with `trust="system"` it always counts as right. Test machines,
     which no NTP reaches, name a file that exists when the time is right.
@@ -93,6 +95,8 @@ class SystemClock:
         return time.time_ns() // 1000
 
     def synced(self) -> bool:
+        if self.wall() < EARLIEST:
+            return False
         if self.source == "system":
             return True
         return Path(self._injected).exists() if self._injected else kernel.discipline().synced

@@ -6,6 +6,9 @@ what the time is from a file, so that the clock can be set while the logger runs
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +20,7 @@ import pytest
 
 from pilogger import status, tell
 from pilogger.clock import SYNC_FILE
+from pilogger.hub import TLS, Hub
 
 FAR_OFF = 0.5  # seconds
 LIBRARY = "faketime/libfaketime.so.1"
@@ -143,3 +147,64 @@ def test_a_clock_that_is_set_wrong_while_it_runs(tmp_path: Path) -> None:
     assert len(rig.held(tmp_path / "hub.db")) > 120
     assert error(tmp_path / "hub.db") < FAR_OFF
     assert error(machine.store) < FAR_OFF
+
+
+@pytest.mark.fault(42)
+def test_an_ntp_server_that_is_decades_off(tmp_path: Path) -> None:
+    """A time before pilogger was written is not believed, though the kernel calls it right."""
+    port = rig.free_port()
+    machine = Machine(tmp_path, port)
+    machine.set(-30 * 31_557_600)
+    machine.ntp.touch()
+    with rig.hub(tmp_path / "hub.db", port), machine.runs() as agent:
+        machine.polls(50)
+        rig.eventually(lambda: machine.place()["held"])
+        before = machine.place()["sent"]
+        machine.set(0)
+        machine.polls(50)
+        rig.eventually(lambda: machine.place()["sent"] > 100)
+        rig.stop(agent)
+
+    assert before == 0
+    assert error(tmp_path / "hub.db") < FAR_OFF
+
+
+CLIENT = """
+import sys
+from pilogger.destinations.http import Http
+http = Http()
+print(http.post(sys.argv[1], b"[]", {}))
+http.close()
+"""
+
+
+@pytest.mark.fault(49)
+@pytest.mark.parametrize(("off", "said"), [("-30y", "not yet valid"), ("+30y", "has expired")])
+def test_a_certificate_that_our_clock_makes_invalid(tmp_path: Path, off: str, said: str) -> None:
+    """It is no lock-out but something that passes; nothing is sent, and the clock is named."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 10"
+        " -subj /CN=hub -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(
+        [*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    with Hub("127.0.0.1", 0, tmp_path / "hub.db", tls=TLS(certificate, key)) as hub:
+        ended = subprocess.run(
+            [sys.executable, "-c", CLIENT, f"{hub.url}/api/events"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ
+            | {
+                "LD_PRELOAD": str(LIBRARIES[0]),
+                "FAKETIME": off,
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                "REQUESTS_CA_BUNDLE": str(certificate),
+            },
+        )
+
+    assert ended.stdout.startswith("Wait("), ended.stderr
+    assert said in ended.stdout
+    assert "or the clock of this machine is wrong (" in ended.stdout

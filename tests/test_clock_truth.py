@@ -13,6 +13,7 @@ import pytest
 
 from pilogger.protocols.initialstate import encode_events
 from pilogger.sample import Point, Sample
+from pilogger.series import History, find
 from pilogger.store import Outbox, Policy, Store, open_reader
 from pilogger.testing import FakeClock
 
@@ -347,3 +348,29 @@ def test_sql_sees_the_same_times(path: Path) -> None:
     logger.store.close()
 
     assert [epoch for (epoch,) in rows] == [float(point.epoch) for point in points]
+
+
+@pytest.mark.fault(45)
+@pytest.mark.parametrize("year", [2038, 2106], ids=["31 bits", "32 bits"])
+def test_the_year_in_which_seconds_need_more_bits(path: Path, year: int) -> None:
+    """Fresh and sealed, sent and summed up, readings before and after have their time."""
+    turn = 2**31 if year == 2038 else 2**32
+    clock = FakeClock()
+    clock.advance(turn - 1800 - clock.truth / 1e6)
+    logger = Logger(path, clock)
+    logger.work(1800, every=1)
+    logger.store.seal()
+    logger.work(1800, every=1)
+    logger.store.seal()
+    points = logger.sent()
+    logger.store.close()
+    with closing(open_reader(path)) as db:
+        (info,) = find(db)
+        times = list(History(db).read(info.id, (turn - 5) * 10**9, (turn + 5) * 10**9))
+        whole = History(db).summary(info.id, 0, 2 * turn * 10**9)
+
+    assert error(points) < FAR_OFF
+    assert len(points) == 3600
+    assert len(times) == 10
+    assert whole is not None
+    assert whole.count == 3600

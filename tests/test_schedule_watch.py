@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import pytest
 from schedule_rig import Puppet, Rig, probe
 
+from pilogger import recorder
 from pilogger.channel import Channel
 from pilogger.driver import Emit
 from pilogger.errors import NoAnswer
+from pilogger.recorder import Recorder
 from pilogger.scheduler.duty import Duty
+from pilogger.store import Store
 from pilogger.testing import FakeClock
 
 
@@ -131,3 +136,25 @@ def test_two_samples_of_a_sensor_never_share_a_stamp() -> None:
     stamps.append(duty.stamp(1000))
 
     assert [stamp - stamps[0] for stamp in stamps] == [0, 1000, 1001, 1002, 2000, 2001, 1_000_000]
+
+
+@pytest.mark.fault(89)
+def test_a_storm_of_edges_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory holds the newest while the disk takes nothing, and counts what it dropped."""
+    monkeypatch.setattr(recorder, "MOST", 100)
+    store = Store.open(tmp_path / "x.db", FakeClock())
+    store.declare("air", {"closed": "1"})
+    carrier, door = Recorder(store), Door()
+    rig = Rig(probe(door), record=carrier.put)
+
+    rig.run(5)
+    for n in range(1000):
+        door.move(Reading(closed=n % 2 == 0))
+    waiting, dropped = carrier.waiting, carrier.dropped
+    carrier.start()
+    carrier.stop(10)
+    stored = store.stored
+    store.close()
+
+    assert (waiting, dropped, stored) == (100, 901, 100)
+    assert rig.state().readings == 1001

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pilogger import epoch
 from pilogger.errors import BadValue, StoreBroken
-from pilogger.sample import Sample, Value
+from pilogger.sample import Point, Sample, Value
 from pilogger.store import Store, open_reader
 from pilogger.testing import FakeClock
 
@@ -248,3 +248,21 @@ def test_values_are_plain_json(store: Store) -> None:
     assert json.loads(data) == [-0.0, "naß"]
     assert given is None
     assert epoch.unpack(5) == "0.000000005"
+
+
+@pytest.mark.fault(80)
+def test_each_reading_may_have_a_series_of_its_own(store: Store) -> None:
+    """Somebody put an id into the key: all are kept, and the others notice nothing."""
+    for n in range(3000):
+        store.declare(f"visit {n}", {"": "1"})
+        store.append([Sample(f"visit {n}", {"": n}, 100_000_000 + n), air(temperature=n)])
+    store.seal()
+    points: list[Point] = []
+    outbox = store.outbox("there")
+    while batch := outbox.take(1000):
+        points += batch.points
+        outbox.settle(batch)
+
+    assert [p.value for p in points if p.series == "air.temperature"] == list(range(3000))
+    assert [p.value for p in points if p.series.startswith("visit ")] == list(range(3000))
+    assert len({p.series for p in points}) == 3001

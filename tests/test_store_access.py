@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +117,26 @@ def test_a_second_name_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "y.db").hardlink_to(tmp_path / "x.db")
     with pytest.raises(StoreBroken, match="hard link"):
         Store.open(tmp_path / "y.db", FakeClock())
+
+
+@pytest.mark.fault(27)
+def test_a_store_without_a_write_ahead_log_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SQLite has no shared memory it stays in another mode, and says no word."""
+    connect = sqlite3.connect
+
+    def without_memory(path: Path, **more: Any) -> sqlite3.Connection:
+        found: sqlite3.Connection = connect(f"file:{path}?vfs=unix-dotfile", uri=True, **more)
+        return found
+
+    monkeypatch.setattr(sqlite3, "connect", without_memory)
+    with pytest.raises(
+        StoreBroken, match=r"cannot use a write-ahead log \(it stays in mode delete"
+    ):
+        Store.open(tmp_path / "x.db", FakeClock())
+    monkeypatch.undo()
+    Store.open(tmp_path / "x.db", FakeClock()).close()  # and nothing is in the way
 
 
 def test_links_that_lead_to_one_another_are_said_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
@@ -33,6 +33,7 @@ MOST_HUNG = 4  # exchanges past their deadline that may linger
 
 # No reading is at fault when the address is wrong: RFC 9110 section 15.5.
 WRONG_PLACE = frozenset({404, 405, 410, 421})
+WRONG_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 NOT_ALLOWED = frozenset({401, 402, 403, 407})
 
 
@@ -219,6 +220,8 @@ def _trouble(error: OSError, host: str, times: Mapping[str, float]) -> Wait:
         for cause in causes:
             if isinstance(cause, kind):
                 why = sentence.format(host=host, error=cause, **times)
+                if getattr(cause, "verify_code", 0) in WRONG_TIME:
+                    why += f", or the clock of this machine is wrong ({formatdate(usegmt=True)})"
                 return Wait(why, answered=isinstance(cause, ssl.SSLError))
     systems = (cause for cause in causes if isinstance(cause, OSError))
     ours = (cause for cause in systems if not isinstance(cause, requests.RequestException))

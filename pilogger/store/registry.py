@@ -47,7 +47,7 @@ class Registry:
         """Bucket and key of every series that there ever was, by id."""
         self._lone: dict[int, Source] = {}
         """The sources that give one series each, by its id."""
-        self._last_series = 0
+        self._last_series = self._last_source = 0
         self._units: dict[int, str] = {}
         self._known: dict[tuple[object, ...], Source] = {}
         self._current: dict[tuple[int | None, str], Source] = {}
@@ -99,7 +99,7 @@ class Registry:
                 self._declare(bucket, key, unit, writes, past)
                 for key, unit in zip(keys, units.values(), strict=True)
             ]
-            id = max(self.sources, default=0) + 1
+            id = self._last_source + 1
             source = Source(id, bucket, names, keys, tuple(found))
             row = ("source", id, bucket, sensor, encode(list(names)), texts, encode(found))
             self._write([*writes, row])
@@ -190,5 +190,6 @@ class Registry:
 
     def _remember(self, source: Source, sensor: str, units: str) -> None:
         self.sources[source.id] = source
+        self._last_source = max(self._last_source, source.id)
         self._known[source.bucket, sensor, source.channels, units, source.ids] = source
         self._current[source.bucket, sensor] = source
