@@ -76,10 +76,10 @@ def sent(folder: Path) -> int:
     return count
 
 
-def more(folder: Path, what: str, count: int) -> None:
+def more(folder: Path, what: str, count: int, patience: float = rig.PATIENCE_S) -> None:
     """Wait until a counter of the status went up by so much."""
     end = state(folder)[what] + count
-    rig.eventually(lambda: state(folder)[what] >= end)
+    rig.eventually(lambda: state(folder)[what] >= end, patience)
 
 
 def files(folder: Path) -> list[Path]:
@@ -118,7 +118,11 @@ def configure(folder: Path, port: int | None = None) -> Path:
 def test_a_disk_that_fails_for_a_while_costs_nothing(
     tmp_path: Path, calls: str, error: str, words: tuple[str, str]
 ) -> None:
-    """Everything that was taken is stored, once, and the log has a line for each turn."""
+    """Everything that was taken is stored, once, and the log has a line for each turn.
+
+    The same connection will do: SQLite writes once more what it rolled back. A new file would
+    gain nothing on a disk that takes no write.
+    """
     with rig.agent(configure(tmp_path)) as agent:
         rig.eventually(lambda: state(tmp_path)["store"]["stored"] > 50)
         with failing(agent.pid, calls, f"error={error}", *files(tmp_path)):
@@ -208,18 +212,16 @@ def judge(trace: str) -> tuple[Counter[str], list[str]]:
 @needs_strace
 @pytest.mark.fault(33)
 def test_no_sensor_waits_for_a_card_that_takes_its_time(tmp_path: Path) -> None:
-    """Each commit takes a second; polls keep their grid of 20 ms, and no slot is skipped."""
+    """While one commit takes 25 s, five hundred readings are taken."""
     with rig.agent(configure(tmp_path)) as agent:
         rig.eventually(lambda: state(tmp_path)["store"]["stored"] > 50)
-        skipped = [sensor["skipped"] for sensor in state(tmp_path)["sensors"]]
-        with failing(agent.pid, "fdatasync", "delay_enter=1s", *files(tmp_path)):
-            more(tmp_path, "taken", 500)
-            found = state(tmp_path)
+        with failing(agent.pid, "fdatasync", "delay_enter=25s", *files(tmp_path)):
+            more(tmp_path, "taken", 500, patience=20)
+            dropped = state(tmp_path)["store"]["dropped"]
         said = rig.stop(agent)
 
     assert agent.returncode == 0, said
-    assert found["store"]["dropped"] == 0
-    assert sum(it["skipped"] for it in found["sensors"]) - sum(skipped) < 25  # of 500
+    assert dropped == 0
     assert len(rig.held(tmp_path / "pilogger.db")) == status.find(tmp_path / "pilogger.db")["taken"]
 
 

@@ -46,7 +46,9 @@ class Lock:
                 f"{store} is being written by another pilogger (process {holder}): "
                 "stop it, or set another store.path"
             ) from None
-        self.mark(self._said().partition("\n")[2].strip())
+        self.words = self._said().partition("\n")[2].strip()
+        """What the last holder said."""
+        self.mark(self.words)
 
     def _said(self) -> str:
         return os.pread(self._fd, 128, 0).decode(errors="replace")

@@ -101,7 +101,7 @@ def was_store(path: Path) -> bool:
         return True
     if any(beside(path, part).exists() for part in ("fresh-0", "fresh-1")):
         return True
-    return bool(re.search(rb"\nstore [0-9a-f]{32}\n", _front(beside(path, "lock"), 100)))
+    return bool(re.search(rb"\nstore [0-9a-f]{32}( [0-9]+)?\n", _front(beside(path, "lock"), 100)))
 
 
 def is_foreign(path: Path) -> bool:

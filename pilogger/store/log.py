@@ -120,7 +120,7 @@ class Store:
         """Its own, since it was made; with the number of a sample it names that for ever."""
         self.salvage.load(meta)
         self._next: int = max(last + 1, meta.get("next_seq", 1), self.salvage.floor)
-        if self.writer.lost_log:  # nobody knows how far they were given
+        if self.writer.turned_back:  # nobody knows how far they were given
             self._next = (self._next // GENERATION + 1) * GENERATION
         self._ceiling = self._next
         self.registry = Registry(query, self.writer.write)

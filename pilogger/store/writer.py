@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pilogger.errors import StoreBroken
 from pilogger.pulse import Pulse
-from pilogger.store import ballast, damage
+from pilogger.store import ballast, damage, sessions
 from pilogger.store.committer import Committer
 from pilogger.store.connection import Lock, identity, open_writer
 from pilogger.store.journal import Journal, Write
@@ -59,6 +59,8 @@ class Writer:
         """Goes up when a damaged file gave way to a new one."""
         self.recollect: Callable[[], Sequence[Write]] = tuple
         """Tells everything that is known without the file, for a new one."""
+        self.turned_back = False
+        """Whether the file is older than what was written: some numbers were given already."""
         self.doubted = False
         """Whether somebody stumbled over what the file holds; until the inspector looked."""
         self._damage = ""
@@ -82,9 +84,10 @@ class Writer:
             )
         ours = damage.was_store(path)
         damage.finish_move(path)
-        self.lost_log = damage.lost_its_log(path)
-        if self.lost_log:
+        self.turned_back = damage.lost_its_log(path)
+        if self.turned_back:
             log.error("the write-ahead log of %s is gone, and what was newest with it", path)
+        self.turned_back |= sessions.put_old_log_aside(path)
         if ours and (why := damage.looks_damaged(path)):
             damage.move_aside(path, why)
         try:
@@ -100,13 +103,18 @@ class Writer:
         try:
             self._file = self.path.stat()
             name = identity(self.connection)
+            found, known = sessions.count(self.connection), sessions.known(self._guard.words, name)
+            if found < known:
+                log.error("%s is an older one than there was: numbers go on above", self.path)
+                self.turned_back = True
+            session = max(found, known) + 1
             self._journal = Journal(self.path, name)
-            self._transaction(self._journal.replay(), REPLAY)
+            self._transaction([*self._journal.replay(), ("meta", sessions.KEY, session)], REPLAY)
             self._journal.reset()
         except (sqlite3.Error, OSError) as error:
             self.connection.close()
             raise StoreBroken(f"{self.path} cannot be written: {error}") from error
-        self._guard.mark(f"store {name}")
+        self._guard.mark(sessions.words(name, session))
 
     @property
     def trouble(self) -> str:
@@ -244,7 +252,7 @@ class Writer:
             self._journal = Journal(self.path, name)
             if self._waiting:
                 self._journal.append(self._waiting)
-            self._guard.mark(f"store {name}")
+            self._guard.mark(sessions.words(name, sessions.count(self.connection)))
             self._file = self.path.stat()
             self.generation += 1
             self._damage, self._moved = "", False
