@@ -124,7 +124,7 @@ def test_a_disk_that_fails_for_a_while_costs_nothing(
     gain nothing on a disk that takes no write.
     """
     with rig.agent(configure(tmp_path)) as agent:
-        rig.eventually(lambda: state(tmp_path)["store"]["stored"] > 50)
+        rig.eventually(lambda: rig.held(tmp_path / "pilogger.db"))
         with failing(agent.pid, calls, f"error={error}", *files(tmp_path)):
             rig.eventually(lambda: trouble(tmp_path))
             more(tmp_path, "taken", 100)
@@ -214,7 +214,7 @@ def judge(trace: str) -> tuple[Counter[str], list[str]]:
 def test_no_sensor_waits_for_a_card_that_takes_its_time(tmp_path: Path) -> None:
     """While one commit takes 25 s, five hundred readings are taken."""
     with rig.agent(configure(tmp_path)) as agent:
-        rig.eventually(lambda: state(tmp_path)["store"]["stored"] > 50)
+        rig.eventually(lambda: rig.held(tmp_path / "pilogger.db"))
         with failing(agent.pid, "fdatasync", "delay_enter=25s", *files(tmp_path)):
             more(tmp_path, "taken", 500, patience=20)
             dropped = state(tmp_path)["store"]["dropped"]
