@@ -39,6 +39,9 @@ NONSENSE = {
 }
 """What is said of a damaged schema, or of text that is none, while a store is opened."""
 
+GARBLED = (ValueError, TypeError, LookupError, AttributeError)
+"""What else comes of values that nobody wrote, while a store is opened."""
+
 MAGIC = b"SQLite format 3\0"
 TRACES = (b"m001_tables", b"CREATE TABLE set_aside (", b"CREATE VIEW reading", b"sample_epoch")
 NEWEST = 1000  # formats that a pilogger may ever know
@@ -51,7 +54,7 @@ DONE = "salvaged.txt"
 def is_damage(error: BaseException | None, *, opening: bool = False) -> bool:
     """Tell whether SQLite met something that it did not write."""
     if not isinstance(error, sqlite3.DatabaseError):
-        return opening and isinstance(error, ValueError | TypeError | LookupError)
+        return opening and isinstance(error, GARBLED)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
     return {code, code & 0xFF} & DAMAGE != set() or (opening and code & 0xFF in NONSENSE)
 
@@ -95,9 +98,12 @@ def _size(path: Path) -> int:
 
 
 def was_store(path: Path) -> bool:
-    """Tell whether a file is, or was, a store: by what is in it, or what a store left beside it."""
-    front = _front(path, LOOKED_AT)
-    if any(trace in front for trace in TRACES):
+    """Tell whether a file is, or was, a store: by what is in it, or what a store left beside it.
+
+    What is in it may be in its log only: the power can fail while that is moved to its place.
+    """
+    fronts = [_front(path, LOOKED_AT), _front(beside(path, "wal"), LOOKED_AT)]
+    if any(trace in front for front in fronts for trace in TRACES):
         return True
     if any(beside(path, part).exists() for part in ("fresh-0", "fresh-1")):
         return True

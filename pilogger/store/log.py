@@ -28,9 +28,10 @@ from pilogger.store.segments import Segments, Sync
 from pilogger.store.twins import Twins
 from pilogger.store.values import text, to_json
 from pilogger.store.writer import Writer
+from pilogger.store.writes import WRITES
 
 RESERVE = 16_384
-GARBLED = (DatabaseError, ValueError, TypeError, LookupError)  # what a damaged file leads to
+GARBLED = (DatabaseError, *damage.GARBLED)  # what a damaged file leads to
 ROOM = 1 << 20  # clock segments of one file; see `pilogger.store.blocks.GENERATION`
 
 
@@ -122,13 +123,15 @@ class Store:
         self._next: int = max(last + 1, meta.get("next_seq", 1), self.salvage.floor)
         if self.writer.turned_back:  # nobody knows how far they were given
             self._next = (self._next // GENERATION + 1) * GENERATION
-        self._ceiling = self._next
+        self._ceiling = self._next + RESERVE
+        with self.writer.alone() as db:  # before the journal has a line: see `lost_its_log`
+            db.execute(WRITES["reserve"], [self._ceiling])
         self.registry = Registry(query, self.writer.write)
         self._stamped = {id for (id,) in query("SELECT id FROM source WHERE stamped")}
         rows = query("SELECT * FROM segment ORDER BY id").fetchall()
         above = self.salvage.floor // GENERATION * ROOM
         self.segments = Segments(self.clock, rows, self.writer.write, self._newest, above)
-        self._reserve(0)
+        self.flush()
 
     def _recollect(self) -> list[Write]:
         """Tell all that is known without the file, which was damaged, for the one that follows.

@@ -340,7 +340,8 @@ class Writer:
         finally:
             if self._committer:
                 self._committer.stop()
+            # The log goes last: a journal without one tells of a loss (`damage.lost_its_log`).
+            self._journal.close(remove=clean)
             with self._commit:
                 self.connection.close()
-            self._journal.close(remove=clean)
             self._guard.release()
