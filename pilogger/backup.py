@@ -11,6 +11,7 @@ from pathlib import Path
 from pilogger.errors import PiloggerError, StoreDamaged
 from pilogger.store import open_reader
 from pilogger.store.connection import snapshot
+from pilogger.store.damage import sync
 
 PAGES = 4096  # between two reports of progress
 
@@ -37,6 +38,7 @@ def backup(store: Path, target: Path, progress: Callable[[int, int], None] | Non
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.rename(target)
+        sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise PiloggerError(f"{target} cannot be written: {error}") from error
     finally:

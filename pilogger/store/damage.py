@@ -186,14 +186,15 @@ def move_aside(path: Path, why: str) -> Path:
 def _move(path: Path, folder: Path) -> None:
     for file in (*(beside(path, part) for part in PARTS), path):
         if file == path:
-            _sync(folder)  # only then may the last one follow
+            sync(folder)  # only then may the last one follow
         with suppress(FileNotFoundError):
             file.rename(folder / file.name)
-    _sync(folder)
-    _sync(path.parent)
+    sync(folder)
+    sync(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Have the names in a folder survive a power cut."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
