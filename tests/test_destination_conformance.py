@@ -5,6 +5,7 @@ Between the destination and a real hub is a server that can be told to misbehave
 
 from __future__ import annotations
 
+import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -106,6 +107,7 @@ def test_readings_arrive_with_their_exact_epochs(
         assert held(hub, point.epoch, destination) == [point.value]
 
 
+@pytest.mark.fault(9)
 def test_a_lost_answer_costs_nothing_and_doubles_nothing(
     ready: Destination, server: Between, hub: Hub
 ) -> None:
@@ -119,6 +121,52 @@ def test_a_lost_answer_costs_nothing_and_doubles_nothing(
     assert isinstance(ready.send(POINTS), Accepted)
     for point in POINTS:
         assert held(hub, point.epoch, ready) == [point.value]
+
+
+def identify(destination: Destination, store: Store) -> None:
+    """Do what an uploader does first."""
+    if isinstance(destination, RudderStack):
+        destination.identify(store.identity)
+
+
+def unsent(body: bytes) -> bytes:
+    """Return a body without the time when it was sent."""
+    plain = gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+    return re.sub(rb'"sentAt": ?"[^"]*"', b"", plain)
+
+
+@pytest.mark.fault(9)
+def test_what_was_stored_and_not_noted_is_the_same_batch_again(
+    ready: Destination, server: Between, hub: Hub, tmp_path: Path
+) -> None:
+    """Killed between the hub's answer and our note: the same goes out, and the hub has it once.
+
+    The same bytes too, but for `sentAt`, with which RudderStack learns how wrong a clock is.
+    """
+    name = type(ready).__name__.lower()
+    store = Store.open(tmp_path / "x.db", FakeClock(), durability=3600)
+    store.declare("air", {"temperature": "Cel"})
+    times = [f"17953{list(TYPES).index(name)}77{n:02}.25" for n in range(50)]
+    store.append([Sample("air", {"temperature": n / 4}, n, at) for n, at in enumerate(times)])
+    batch = store.outbox(name).take(100)
+    assert batch is not None
+    identify(ready, store)
+    assert isinstance(ready.send(batch.points), Accepted)
+    left = tmp_path / "killed"  # what the kernel has when the process is gone
+    left.mkdir()
+    for file in tmp_path.glob("x.db*"):
+        shutil.copy(file, left)
+    store.close()
+    with closing(Store.open(left / "x.db", FakeClock())) as store:
+        again = store.outbox(name).take(100)
+        assert again is not None
+        with closing(MAKE[name](server.url)) as fresh:
+            identify(fresh, store)
+            assert isinstance(fresh.send(again.points), Accepted)
+
+    assert again == batch
+    assert unsent(server.bodies[-1]) == unsent(server.bodies[0])
+    assert [held(hub, at, ready) for at in times] == [[n / 4] for n in range(50)]
 
 
 def test_a_poison_record_is_set_aside_alone(
