@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pilogger.errors import StoreBroken
 from pilogger.pulse import Pulse
-from pilogger.store import ballast, damage, sessions
+from pilogger.store import ballast, damage, ending, sessions
 from pilogger.store.committer import Committer
 from pilogger.store.connection import Lock, identity, open_writer
 from pilogger.store.journal import Journal, Write
@@ -99,6 +99,7 @@ class Writer:
             self._open()
 
     def _open(self) -> None:
+        was_closed = ending.was_closed(self.path)
         self.connection = open_writer(self.path)
         try:
             self._file = self.path.stat()
@@ -111,6 +112,8 @@ class Writer:
             self._journal = Journal(self.path, name)
             self._transaction([*self._journal.replay(), ("meta", sessions.KEY, session)], REPLAY)
             self._journal.reset()
+            if not was_closed:
+                ending.tell(self.path, self.connection)
         except (sqlite3.Error, OSError) as error:
             self.connection.close()
             raise StoreBroken(f"{self.path} cannot be written: {error}") from error

@@ -1,0 +1,34 @@
+"""How the process before us left a store: who closes it, takes the journal away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from sqlite3 import Connection
+
+from pilogger.store.connection import beside
+from pilogger.store.schema import WALL
+
+log = logging.getLogger("pilogger.store")
+
+NEWEST = f"""SELECT coalesce(
+    (SELECT {WALL} FROM sample JOIN segment ON segment.id = segment ORDER BY seq DESC LIMIT 1),
+    (SELECT max(newest) FROM source))"""
+
+
+def was_closed(path: Path) -> bool:
+    """Tell whether the last to write a store has closed it; to be asked before it is opened."""
+    return not any(os.path.lexists(beside(path, f"fresh-{n}")) for n in (0, 1))
+
+
+def tell(path: Path, db: Connection) -> None:
+    """Say up to where a store that was not closed has readings."""
+    (newest,) = db.execute(NEWEST).fetchone()
+    until = "there is no reading in it"
+    if newest is not None:
+        until = time.strftime(
+            "its newest reading is of %Y-%m-%d %H:%M:%S", time.localtime(newest / 1e6)
+        )
+    log.info("%s was not closed: the power failed, or pilogger was killed; %s", path, until)
