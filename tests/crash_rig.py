@@ -65,7 +65,6 @@ def record(folder: Path, program: Path, *arguments: object) -> list[Event]:
 
 def _read(lines: Iterator[str], folder: str) -> Iterator[Event]:
     """Understand strace's words; a sync is two events, as it counts when it has come back."""
-    begun: dict[str, tuple[str, str]] = {}
     syncs: dict[str, Event] = {}
     for number, line in enumerate(lines):
         match = LINE.match(line)
@@ -73,14 +72,12 @@ def _read(lines: Iterator[str], folder: str) -> Iterator[Event]:
             continue
         process, rest = match[1], match["rest"]
         if call := match["call"]:
-            begun[process] = call, rest
             event = _event(call, rest, folder, number)
             if event is not None:
                 yield event
                 if event.what == "sync":
                     syncs[process] = event
-        if not rest.endswith("<unfinished ...>") and (sync := syncs.pop(process, None)):
-            assert rest.endswith("= 0"), line
+        if rest.endswith("= 0") and (sync := syncs.pop(process, None)):
             yield sync._replace(what="synced")
 
 

@@ -67,7 +67,7 @@ def hub(store: Path, port: int, **environment: str) -> Iterator[subprocess.Popen
     """Run a hub on a port until the block ends; waits until it answers."""
     with process("hub", "--port", port, "--store", store, **environment) as running:
         assert running.stdout is not None
-        assert running.stdout.readline() == f"hub at http://127.0.0.1:{port}\n"
+        assert f"hub at http://127.0.0.1:{port}\n" in iter(running.stdout.readline, "")
         yield running
         running.terminate()
         running.wait(PATIENCE_S)

@@ -67,6 +67,7 @@ def test_an_outage_of_the_hub_costs_nothing(tmp_path: Path) -> None:
     assert said.count("delivers again") == 1
 
 
+@pytest.mark.fault(9, 13)
 def test_a_killed_agent_loses_nothing_confirmed(tmp_path: Path) -> None:
     """kill -9 at five moments: what was stored is there, and the next start sends it."""
     port = rig.free_port()
@@ -86,6 +87,7 @@ def test_a_killed_agent_loses_nothing_confirmed(tmp_path: Path) -> None:
     everything_arrived(tmp_path)
 
 
+@pytest.mark.fault(13)
 def test_a_killed_hub_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     """kill -9 of the hub under load: nothing acknowledged is missing, nothing is doubled."""
     port = rig.free_port()
@@ -102,6 +104,7 @@ def test_a_killed_hub_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     everything_arrived(tmp_path)
 
 
+@pytest.mark.fault(14)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_clean_stop_waits_for_no_network(tmp_path: Path, number: int) -> None:
     """With no hub to reach, everything taken is stored and the agent ends with 0."""
@@ -233,6 +236,7 @@ def test_a_disk_that_is_full_at_the_start_is_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.fault(14)
 def test_a_disk_that_is_too_slow_does_not_hold_up_the_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

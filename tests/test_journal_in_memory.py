@@ -52,6 +52,7 @@ def readings(path: Path) -> int:
         store.close()
 
 
+@pytest.mark.fault(13)
 def test_a_killed_process_loses_nothing(tmp_path: Path, memory: Path) -> None:
     """What it appended is in memory; the next start takes it from there."""
     path = tmp_path / "x.db"
@@ -65,6 +66,7 @@ def test_a_killed_process_loses_nothing(tmp_path: Path, memory: Path) -> None:
     assert not list(tmp_path.glob("*fresh*"))
 
 
+@pytest.mark.fault(2)
 def test_after_a_power_cut_the_links_lead_nowhere(tmp_path: Path, memory: Path) -> None:
     """Memory is empty then: what was not committed is gone, and the store opens all the same."""
     path = tmp_path / "x.db"

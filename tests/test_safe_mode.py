@@ -300,6 +300,7 @@ def test_marks_cost_the_card_nothing_after_some_minutes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"\xff\xfe", b"boot-1\n! x", b"boot-1\n! 9\n", b'boot-1\n! 9 "x"', b"\n\n"]
 )
+@pytest.mark.fault(11)
 def test_a_damaged_journal_tells_nothing(tmp_path: Path, damage: bytes) -> None:
     """It is no reason not to start."""
     (tmp_path / "x.db-starts").write_bytes(damage)

@@ -42,6 +42,7 @@ while True:
 NEXT = "SELECT value FROM meta WHERE key = 'next_seq'"
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize("durability", [0.02, 60])
 def test_a_killed_writer_loses_nothing_confirmed(tmp_path: Path, durability: float) -> None:
     """Five times in a row: what was confirmed is there, and the cursor is where it was."""
@@ -75,6 +76,7 @@ def test_a_killed_writer_loses_nothing_confirmed(tmp_path: Path, durability: flo
     assert set(range(1, 301)) <= set(numbers)
 
 
+@pytest.mark.fault(3)
 def test_a_torn_or_damaged_journal_gives_what_is_whole(tmp_path: Path) -> None:
     """After a power cut the journal may end anywhere: whole calls count, the rest does not."""
     store = tmp_path / "x.db"
@@ -177,6 +179,7 @@ def test_the_journal_of_another_store_is_kept_aside(
     assert list(tmp_path.glob("*-of-another-store-*"))
 
 
+@pytest.mark.fault(2, 8)
 def test_a_journal_from_the_past_turns_nothing_back(tmp_path: Path) -> None:
     """A power cut can bring an old journal back: numbers, cursors and spans stay where they are."""
     path = tmp_path / "x.db"

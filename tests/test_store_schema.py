@@ -68,6 +68,7 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     assert [name for (name,) in applied] == list(MIGRATIONS)
 
 
+@pytest.mark.fault(8)
 def test_a_migration_that_fails_leaves_the_old_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
