@@ -7,6 +7,9 @@ sector of 512 bytes is kept or lost on its own, so that writes are torn and come
 are sizes. Names are kept up to some moment, as journaling file systems do it, until their folder
 is synced. A program tells what it promised by writing to the file `said` of that folder: so that
 is in the record at its place.
+
+So it is Python's own SQLite that is watched, and every other file too, which a VFS of SQLite would
+not see. What it cannot show: a card that tears a sector, or loses what it has synced.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from typing import NamedTuple
 SECTOR = 512  # bytes that a card writes whole or not at all
 SAID = "said"
 CALLS = (
-    "openat,write,pwrite64,ftruncate,truncate,fallocate,fsync,fdatasync,rename,unlink,rmdir,mkdir"
+    "openat,write,pwrite64,ftruncate,?truncate,fallocate,fsync,fdatasync,?rename,?renameat,renameat2"
+    ",?unlink,unlinkat,?rmdir,?mkdir,mkdirat"  # those with a ? are not on every machine
 )
 STRACE = (
     *("strace", "--seccomp-bpf", "-f", "-y", "-qq", "-s", "1000000"),
@@ -85,8 +89,8 @@ def _event(call: str, rest: str, folder: str, number: int) -> Event | None:  # n
     texts = [ast.literal_eval(f'b"{text}"') for text in TEXT.findall(rest)]
     fd = FD.match(rest)
     paths = [text.decode() for text in texts] if fd is None else [fd["path"]]
-    if call == "openat":
-        paths = [texts[0].decode()]
+    if fd and call.startswith(("openat", "unlinkat", "mkdirat", "renameat")):
+        paths = [f"{fd['path']}/{text.decode()}" for text in texts]
     names = [path[len(folder) + 1 :] for path in paths if path.startswith(folder)]
     if not names or "(deleted)" in rest or " = -1 " in rest:
         return None
@@ -104,11 +108,11 @@ def _event(call: str, rest: str, folder: str, number: int) -> Event | None:  # n
             return Event("extend", names[0], at=sum(numbers[-2:]))
         case "fsync" | "fdatasync":
             return Event("sync", names[0], at=number)
-        case "unlink" | "rmdir":
+        case "unlink" | "unlinkat" | "rmdir":
             return Event("remove", names[0])
-        case "rename":
+        case "rename" | "renameat" | "renameat2":
             return Event("rename", names[0], to=names[1])
-        case "mkdir":
+        case "mkdir" | "mkdirat":
             return Event("folder", names[0])
     return None
 
