@@ -40,21 +40,25 @@ def test_no_answer_is_tried_again_within_a_second_at_first() -> None:
     assert pauses(SILENT, Lowest(), lasting=299) == [0] * 8
 
 
+@pytest.mark.fault(51)
 def test_after_five_minutes_of_silence_pauses_grow_to_a_minute() -> None:
     assert pauses(SILENT, Highest(), lasting=300) == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pauses(SILENT, Lowest(), lasting=300) == [0] * 8
 
 
+@pytest.mark.fault(64)
 def test_a_server_in_trouble_gets_growing_pauses_from_the_start() -> None:
     """Half of each is certain, so that a thousand devices do not add to its trouble."""
     assert pauses(BUSY, Highest()) == [1, 2, 4, 8, 16, 32, 60, 60]
     assert pauses(BUSY, Lowest()) == [0.5, 1, 2, 4, 8, 16, 30, 30]
 
 
+@pytest.mark.fault(61, 62)
 def test_locked_out_is_probed_every_quarter_of_an_hour() -> None:
     assert pauses(LockedOut("401"), Random(1)) == [900] * 8
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize(
     ("asked", "pause"),
     [(0, 1), (0.5, 1), (30, 30), (3600, 3600), (4e8, 3600), (float("inf"), 3600)],

@@ -104,6 +104,7 @@ def test_an_option_is_checked_against_the_signature(options: str, said: str) -> 
     assert any(line.startswith(said) for line in mistakes(boxes(options)))
 
 
+@pytest.mark.fault(91)
 @pytest.mark.parametrize(
     "options",
     [
@@ -131,6 +132,7 @@ def test_a_secret_in_the_config_is_never_repeated(options: str) -> None:
     assert SECRET not in "\n".join(mistakes(boxes(options)))
 
 
+@pytest.mark.fault(91)
 def test_a_secret_is_not_in_the_settings_repr() -> None:
     """A log line with the settings in it shows the names of the options."""
     settings = loads(boxes(f"key: {SECRET}, room: {{key: b}}"))

@@ -40,6 +40,7 @@ def test_a_secret_comes_from_the_file_beside_the_config(tmp_path: Path) -> None:
     assert load(tmp_path / "a.yaml").device == "greenhouse"
 
 
+@pytest.mark.fault(91)
 def test_a_systemd_credential_goes_first(tmp_path: Path, credentials: Path) -> None:
     """Without the newline that most tools end it with; the file is not even read."""
     write(tmp_path, "name: from the file\n", mode=0o644)
@@ -72,6 +73,7 @@ def test_a_missing_secret_is_told_where_it_is_used(tmp_path: Path) -> None:
     assert no_entry == f"2:9: device: {file} has no secret name (did you mean nam?)"
 
 
+@pytest.mark.fault(91)
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o601])
 def test_a_file_that_others_may_touch_is_refused(tmp_path: Path, mode: int) -> None:
     """Once, however many secrets are in it; with the command that mends it."""
@@ -227,6 +229,7 @@ def test_a_tag_that_gives_no_text_says_why(
 SECRET = "hunter2 'hunter2' \\"
 
 
+@pytest.mark.fault(91)
 @pytest.mark.parametrize(
     "text",
     [

@@ -230,6 +230,7 @@ def test_an_unknown_driver_is_one_mistake(driver: str, said: str) -> None:
     assert mistake(f"sensors: {{a: {{driver: {driver}, pin: x}}}}") == said
 
 
+@pytest.mark.fault(93, 100)
 def test_a_driver_is_a_name_and_no_path(folder: Path) -> None:
     """Nothing outside the named folders is ever run."""
     (folder / "outside.py").write_text("raise SystemExit")

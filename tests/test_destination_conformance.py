@@ -107,7 +107,7 @@ def test_readings_arrive_with_their_exact_epochs(
         assert held(hub, point.epoch, destination) == [point.value]
 
 
-@pytest.mark.fault(9)
+@pytest.mark.fault(9, 59)
 def test_a_lost_answer_costs_nothing_and_doubles_nothing(
     ready: Destination, server: Between, hub: Hub
 ) -> None:
@@ -169,6 +169,7 @@ def test_what_was_stored_and_not_noted_is_the_same_batch_again(
     assert [held(hub, at, ready) for at in times] == [[n / 4] for n in range(50)]
 
 
+@pytest.mark.fault(60)
 def test_a_poison_record_is_set_aside_alone(
     ready: Destination, server: Between, hub: Hub, tmp_path: Path
 ) -> None:
@@ -202,6 +203,7 @@ def test_a_poison_record_is_set_aside_alone(
 PAGE = "<!doctype html><html><title>Log in</title></html>"
 
 
+@pytest.mark.fault(52)
 @pytest.mark.parametrize("status", [200, 201, 202, 203])
 @pytest.mark.parametrize("kind", ["text/html", "text/plain"])
 def test_a_captive_portal_is_no_success(
@@ -215,6 +217,7 @@ def test_a_captive_portal_is_no_success(
     assert outcome.answered
 
 
+@pytest.mark.fault(52, 99)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_origin_is_not_followed(
     ready: Destination, server: Between, hub: Hub, status: int
@@ -229,6 +232,7 @@ def test_a_redirect_to_another_origin_is_not_followed(
     assert elsewhere.seen == []
 
 
+@pytest.mark.fault(55)
 def test_a_silent_server_is_waited_for(hurried: Destination, server: Between) -> None:
     """It is told from one in trouble, and costs a deadline."""
     server.act = say_nothing
@@ -238,6 +242,7 @@ def test_a_silent_server_is_waited_for(hurried: Destination, server: Between) ->
     assert not outcome.answered
 
 
+@pytest.mark.fault(57)
 def test_a_slow_endless_body_meets_the_deadline(hurried: Destination, server: Between) -> None:
     """Each byte comes in time, the end never."""
 
@@ -252,6 +257,7 @@ def test_a_slow_endless_body_meets_the_deadline(hurried: Destination, server: Be
     assert isinstance(hurried.send(POINTS), Wait)
 
 
+@pytest.mark.fault(57)
 def test_an_endless_error_is_cut(ready: Destination, server: Between) -> None:
     """The memory holds the start of it, the log a line."""
     server.act = answer(500, "x" * (LONGEST_BODY * 4))
@@ -261,6 +267,7 @@ def test_an_endless_error_is_cut(ready: Destination, server: Between) -> None:
     assert len(outcome.reason) < 1000
 
 
+@pytest.mark.fault(65)
 def test_too_large_is_told_apart(ready: Destination, server: Between) -> None:
     """Smaller batches follow then."""
     server.act = answer(413)
@@ -273,6 +280,7 @@ def test_too_large_is_told_apart(ready: Destination, server: Between) -> None:
 NOW = "Sat, 21 Nov 2026 06:00:00 GMT"
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
     ("asked", "seconds"),
@@ -300,6 +308,7 @@ def test_every_form_of_retry_after_is_read(
     assert (outcome.answered, outcome.retry_after) == (True, seconds)
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize("status", [400, 406, 409, 415, 418, 422, 451, 499])
 def test_an_unknown_4xx_refuses_with_the_servers_words(
     ready: Destination, server: Between, status: int
@@ -313,6 +322,7 @@ def test_an_unknown_4xx_refuses_with_the_servers_words(
     assert f"{status}: no such thing" in outcome.reason
 
 
+@pytest.mark.fault(61, 62)
 @pytest.mark.parametrize("status", [401, 402, 403, 407])
 def test_a_wrong_key_or_quota_locks_out(ready: Destination, server: Between, status: int) -> None:
     """A person must act; no reading is to blame."""
@@ -321,6 +331,7 @@ def test_a_wrong_key_or_quota_locks_out(ready: Destination, server: Between, sta
     assert isinstance(ready.send(POINTS), LockedOut)
 
 
+@pytest.mark.fault(63, 64)
 @pytest.mark.parametrize("status", [404, 405, 408, 410, 421, 425, 500, 501, 502, 503, 504, 599])
 def test_a_wrong_place_or_a_server_in_trouble_is_waited_for(
     ready: Destination, server: Between, status: int
@@ -333,6 +344,7 @@ def test_a_wrong_place_or_a_server_in_trouble_is_waited_for(
     assert outcome.answered
 
 
+@pytest.mark.fault(91)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 413, 500])
 def test_what_is_secret_is_never_quoted(ready: Destination, server: Between, status: int) -> None:
     """A server may send back what it was sent."""

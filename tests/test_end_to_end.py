@@ -47,6 +47,7 @@ def everything_arrived(folder: Path) -> None:
     assert rig.by_series(hub) == rig.by_series(device)
 
 
+@pytest.mark.fault(51)
 def test_an_outage_of_the_hub_costs_nothing(tmp_path: Path) -> None:
     """Stopped under load and started again: every reading, once, in order, with its epoch."""
     port = rig.free_port()
@@ -87,7 +88,7 @@ def test_a_killed_agent_loses_nothing_confirmed(tmp_path: Path) -> None:
     everything_arrived(tmp_path)
 
 
-@pytest.mark.fault(13)
+@pytest.mark.fault(13, 59)
 def test_a_killed_hub_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     """kill -9 of the hub under load: nothing acknowledged is missing, nothing is doubled."""
     port = rig.free_port()

@@ -58,6 +58,7 @@ def test_a_wrong_key_is_refused_in_words(hub: Hub, key: str | None, word: str) -
     assert get(hub, "/api/health?accessKey=key of ann").json()["readings"] == 0
 
 
+@pytest.mark.fault(98)
 def test_wrong_keys_are_answered_later_and_later(hub: Hub, delays: list[float]) -> None:
     """The delay doubles up to a limit; a right key is served at once and resets it."""
     for _ in range(5):
@@ -70,6 +71,7 @@ def test_wrong_keys_are_answered_later_and_later(hub: Hub, delays: list[float]) 
     assert delays[-1] == 0.1
 
 
+@pytest.mark.fault(98)
 def test_a_bounded_number_of_addresses_is_remembered(delays: list[float]) -> None:
     """Someone with many addresses cannot fill the memory; the oldest is forgotten."""
 
@@ -98,6 +100,7 @@ def test_an_account_sees_its_own_data_only(hub: Hub) -> None:
     assert live[1] == []
 
 
+@pytest.mark.fault(101)
 @pytest.mark.parametrize("path", ["/api/live", "/api/health"])
 def test_reading_needs_the_key_too(hub: Hub, path: str) -> None:
     """The page itself is for everyone, what it shows is not."""
@@ -116,6 +119,7 @@ def test_the_account_comes_from_the_environment(tmp_path: Path) -> None:
         assert get(hub, "/api/health?accessKey=secret").json()["readings"] == 1
 
 
+@pytest.mark.fault(101)
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])
 def test_a_hub_without_an_account_stays_on_loopback(tmp_path: Path, host: str) -> None:
     """It says what to set, and makes no store."""
@@ -125,6 +129,7 @@ def test_a_hub_without_an_account_stays_on_loopback(tmp_path: Path, host: str) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fault(101)
 def test_an_open_hub_turns_other_web_pages_away(tmp_path: Path) -> None:
     """A page elsewhere cannot make the visitor's browser read or write here."""
     with Hub("127.0.0.1", 0, tmp_path / "hub.db") as hub:
@@ -148,12 +153,14 @@ def ask(
     return requests.request(method, url, json=json, auth=auth, headers=headers, timeout=10)
 
 
+@pytest.mark.fault(102)
 def test_the_key_alone_writes(hub: Hub) -> None:
     """That is all that Initial State's and RudderStack's clients can send."""
     assert post(hub, "key of eve").status_code == 204
     assert ask(hub, "POST", "/v1/track", ("key of eve", "")).status_code == 200
 
 
+@pytest.mark.fault(102)
 @pytest.mark.parametrize("path", ["/api/live", "/api/health", "/v1/series/"])
 def test_reading_needs_the_secret_of_an_account_that_has_one(hub: Hub, path: str) -> None:
     """Who may write may not yet see, or delete; without a secret the key does it all."""
@@ -216,6 +223,7 @@ def test_a_secret_is_computed_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) ->
     assert slow == ["secret of eve"]
 
 
+@pytest.mark.fault(98)
 def test_the_key_alone_forgives_no_guess_of_the_secret(hub: Hub, delays: list[float]) -> None:
     """Else who has the key could guess without ever being slowed."""
     for _ in range(2):
@@ -228,6 +236,7 @@ def test_the_key_alone_forgives_no_guess_of_the_secret(hub: Hub, delays: list[fl
     assert delays[-1] == 0.1
 
 
+@pytest.mark.fault(98)
 def test_guessing_at_once_is_no_faster() -> None:
     """Beyond some refusals under way an address is asked to wait; others are not."""
     waiting = asyncio.Event()
@@ -316,6 +325,7 @@ def test_a_damaged_file_changes_nothing_and_opens_nothing(
         Accounts(path=file)
 
 
+@pytest.mark.fault(91, 102)
 def test_the_file_has_neither_key_nor_secret(file: Path) -> None:
     """And is for its owner only."""
     register.add(file, EVE)
@@ -385,6 +395,7 @@ def test_a_secret_of_the_environment_needs_a_key(file: Path) -> None:
     assert not Accounts.from_environment(both, file).open
 
 
+@pytest.mark.fault(91)
 def test_a_key_is_never_shown() -> None:
     """An account's repr, as it may end up in a log, leaves the key out."""
     shown = repr(Account("ann", "a key", "a secret"))

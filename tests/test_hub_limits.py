@@ -56,6 +56,7 @@ def events(size: int) -> bytes:
     return json.dumps({"key": "a", "value": 1, "epoch": 5}).encode().ljust(size)
 
 
+@pytest.mark.fault(97)
 def test_a_body_has_at_most_a_megabyte(hub: Hub) -> None:
     """The last byte that fits is taken; one more is a 413 that says what to do."""
     assert post(hub, events(limits.MAX_BODY)).status_code == 204
@@ -65,6 +66,7 @@ def test_a_body_has_at_most_a_megabyte(hub: Hub) -> None:
     assert "send smaller batches" in answer.text
 
 
+@pytest.mark.fault(97)
 def test_a_body_of_unknown_length_has_the_same_limit(hub: Hub) -> None:
     """A chunked upload is cut off by what arrived; its sender still reads the answer."""
     chunks = (b" " * 65536 for _ in range(40))
@@ -72,6 +74,7 @@ def test_a_body_of_unknown_length_has_the_same_limit(hub: Hub) -> None:
     assert post(hub, chunks).status_code == 413
 
 
+@pytest.mark.fault(97)
 def test_an_endless_body_is_not_listened_to_for_ever(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +117,7 @@ def test_gzip_is_inflated(hub: Hub) -> None:
     assert post(hub, body, **{"Content-Encoding": "gzip"}).status_code == 204
 
 
+@pytest.mark.fault(97)
 @pytest.mark.parametrize("size", [limits.MAX_BODY + 1, limits.MAX_INFLATED + 1, 1 << 26])
 def test_a_gzip_bomb_is_a_413(hub: Hub, size: int) -> None:
     """It is never inflated to more than is allowed."""
@@ -145,6 +149,7 @@ def test_what_cannot_be_inflated_is_refused(
     assert post(hub, body, **{"Content-Encoding": encoding}).status_code == status
 
 
+@pytest.mark.fault(97)
 def test_a_slow_body_has_a_deadline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole body must be there in time, however it trickles."""
     monkeypatch.setattr(limits, "BODY_S", 0.1)
@@ -152,6 +157,7 @@ def test_a_slow_body_has_a_deadline(hub: Hub, monkeypatch: pytest.MonkeyPatch) -
     assert talk(hub, head("Content-Length: 10"), more=b"[").startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.fault(97)
 @pytest.mark.parametrize("start", [b"", b"POST /api/ev"])
 def test_a_slow_head_has_a_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
@@ -162,6 +168,7 @@ def test_a_slow_head_has_a_deadline(
         assert talk(hub, start) == b""  # closed; a silence of 3 s would be a TimeoutError
 
 
+@pytest.mark.fault(97)
 def test_a_second_head_has_a_deadline_too(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kept connection is closed as well when its next request does not come whole."""
     monkeypatch.setattr(connections, "HEAD_S", 0.1)
@@ -173,6 +180,7 @@ def test_a_second_head_has_a_deadline_too(hub: Hub, monkeypatch: pytest.MonkeyPa
             pass  # the rest of the answer, then the end
 
 
+@pytest.mark.fault(96)
 @pytest.mark.parametrize(
     "lines",
     [
@@ -188,6 +196,7 @@ def test_an_ambiguous_head_is_refused(hub: Hub, lines: tuple[str, ...]) -> None:
     assert talk(hub, head(*lines), more=b"[]").startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.fault(97)
 def test_a_head_has_a_limit(hub: Hub) -> None:
     """It is refused before it is complete, so nobody can make the hub collect for ever."""
     assert talk(hub, head()[:-4] + b"\r\nX: ", more=b"x" * server.MAX_HEAD).startswith(
@@ -195,6 +204,7 @@ def test_a_head_has_a_limit(hub: Hub) -> None:
     )
 
 
+@pytest.mark.fault(97)
 def test_more_connections_than_are_served_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_every_answer_is_shielded(shared: Hub, path: str) -> None:
     assert headers["Cache-Control"] == "no-cache"
 
 
+@pytest.mark.fault(93)
 def test_only_the_pages_files_are_served(shared: Hub) -> None:
     """The build's own files are not, however the path is written."""
     for path in ("hatch_build.py", "assets/../hatch_build.py", "assets/%2e%2e/hatch_build.py"):

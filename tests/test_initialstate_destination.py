@@ -196,6 +196,7 @@ def test_the_same_readings_are_the_same_bytes(ready: InitialState, service: Serv
     assert first == second
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize(
     "gone",
     [
@@ -215,6 +216,7 @@ def test_a_bucket_that_is_gone_is_made_again(
     assert len(service.events) == len(POINTS)
 
 
+@pytest.mark.fault(63)
 def test_a_bucket_that_stays_gone_is_waited_for(ready: InitialState, service: Service) -> None:
     service.script.extend([answer(404), answer(201), answer(404)])
 
@@ -223,6 +225,7 @@ def test_a_bucket_that_stays_gone_is_waited_for(ready: InitialState, service: Se
     assert found == Wait("the bucket is gone, and making it anew did not help", answered=True)
 
 
+@pytest.mark.fault(63)
 def test_a_bucket_that_cannot_be_made_blames_no_reading(
     destination: InitialState, service: Service
 ) -> None:
@@ -235,6 +238,7 @@ def test_a_bucket_that_cannot_be_made_blames_no_reading(
     assert service.paths() == ["/api/buckets"]
 
 
+@pytest.mark.fault(68)
 @pytest.mark.parametrize(
     "success",
     [
@@ -254,6 +258,7 @@ def test_success_is_an_empty_answer_or_json(
     assert ready.send(POINTS) == Accepted()
 
 
+@pytest.mark.fault(52)
 @pytest.mark.parametrize(
     "portal",
     [
@@ -287,6 +292,7 @@ def test_a_login_page_is_no_success(
     assert service.events == []
 
 
+@pytest.mark.fault(52)
 def test_a_redirect_says_where_to(ready: InitialState, service: Service) -> None:
     service.script.append(answer(302, "", Location="https://login.hotel.example/\x1b[2J"))
 
@@ -296,6 +302,7 @@ def test_a_redirect_says_where_to(ready: InitialState, service: Service) -> None
     assert "(302) to https://login.hotel.example/\\x1b[2J" in found.reason
 
 
+@pytest.mark.fault(61, 62)
 @pytest.mark.parametrize("status", [401, 402, 403, 407])
 def test_a_wrong_key_or_quota_locks_out(ready: InitialState, service: Service, status: int) -> None:
     service.script.append(answer(status, '"ACCESS_DENIED_KEY"'))
@@ -305,6 +312,7 @@ def test_a_wrong_key_or_quota_locks_out(ready: InitialState, service: Service, s
     assert found == LockedOut(f'the server answered {status}: "ACCESS_DENIED_KEY"')
 
 
+@pytest.mark.fault(60, 95)
 @pytest.mark.parametrize("status", [400, 406, 409, 418, 422, 499])
 def test_a_client_error_refuses_with_the_servers_words(
     ready: InitialState, service: Service, status: int
@@ -325,12 +333,14 @@ def test_the_servers_words_are_cut(ready: InitialState, service: Service) -> Non
     assert found.reason == "the server answered 400: " + "ä" * 300
 
 
+@pytest.mark.fault(65)
 def test_too_large_is_told_apart(ready: InitialState, service: Service) -> None:
     service.script.append(answer(413))
 
     assert ready.send(POINTS) == Refused("the server answered 413", too_large=True)
 
 
+@pytest.mark.fault(64)
 @pytest.mark.parametrize("status", [405, 408, 421, 425, 429, 500, 501, 503, 599])
 def test_a_server_in_trouble_is_waited_for(
     ready: InitialState, service: Service, status: int
@@ -343,6 +353,7 @@ def test_a_server_in_trouble_is_waited_for(
     assert found == Wait(f"the server answered {status}", answered=True, retry_after=7.0)
 
 
+@pytest.mark.fault(59)
 def test_an_answer_lost_after_storing_is_waited_for(ready: InitialState, service: Service) -> None:
     service.script.append(store_and_hang_up)
 
@@ -368,6 +379,7 @@ def test_an_answer_that_breaks_off_is_waited_for(ready: InitialState, service: S
     assert "broke off" in found.reason
 
 
+@pytest.mark.fault(55)
 def test_a_silent_server_is_waited_for(ready: InitialState, service: Service) -> None:
     """It accepted the connection and the data, and says nothing."""
     release = threading.Event()
@@ -409,6 +421,7 @@ def left_behind() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("POST")]
 
 
+@pytest.mark.fault(55, 57)
 @pytest.mark.parametrize("begin", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"])
 def test_an_answer_that_drips_meets_the_deadline(
     ready: InitialState, service: Service, drip: Callable[[bytes], None], begin: bytes
@@ -423,6 +436,7 @@ def test_an_answer_that_drips_meets_the_deadline(
     assert 0.3 < time.monotonic() - began < 5, "the deadline is for the whole exchange"
 
 
+@pytest.mark.fault(57)
 def test_a_body_that_drips_is_let_go(ready: InitialState, drip: Callable[[bytes], None]) -> None:
     """The thread that reads it ends, though the server goes on."""
     drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
@@ -434,6 +448,7 @@ def test_a_body_that_drips_is_let_go(ready: InitialState, drip: Callable[[bytes]
     assert left_behind() == []
 
 
+@pytest.mark.fault(50, 57)
 def test_requests_that_hang_do_not_pile_up(
     ready: InitialState, service: Service, drip: Callable[[bytes], None]
 ) -> None:
@@ -465,6 +480,7 @@ def test_at_the_end_of_a_program_it_goes_without_a_thread(
     assert len(service.events) == len(POINTS)
 
 
+@pytest.mark.fault(57)
 def test_an_endless_answer_is_cut(ready: InitialState, service: Service) -> None:
     """64 KB of an answer are enough for anybody."""
 
@@ -491,6 +507,7 @@ def test_a_port_where_nobody_listens_is_no_answer() -> None:
     assert found == Wait(f"{host} refuses connections: nothing listens there")
 
 
+@pytest.mark.fault(50)
 def test_a_name_without_an_address_is_no_answer() -> None:
     """`.invalid` never has one (RFC 6761)."""
     destination = InitialState(KEY, Bucket("k"), "http://hub.invalid")
@@ -514,6 +531,7 @@ def test_a_server_without_tls_is_told_apart_from_none(service: Service) -> None:
     assert "speaks no TLS that we speak" in found.reason
 
 
+@pytest.mark.fault(53)
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl: apt install openssl")
 def test_a_certificate_that_is_not_trusted_gets_nothing(service: Service, tmp_path: Path) -> None:
     """Fail closed: the access key never leaves."""
@@ -570,6 +588,7 @@ def test_a_server_may_be_asked_without_a_secret(service: Service) -> None:
     assert (found.status, found.headers["x-pot"], found.text) == (418, "tea", "short and stout")
 
 
+@pytest.mark.fault(91)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 413, 500])
 def test_the_access_key_is_never_quoted(ready: InitialState, service: Service, status: int) -> None:
     """Not even when the server echoes it."""
@@ -618,6 +637,7 @@ def test_closing_twice_is_fine_and_sending_opens_again(
     assert ready.send(POINTS) == Accepted()
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize(
     ("left", "reset", "date", "pause"),
     [

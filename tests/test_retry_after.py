@@ -14,6 +14,7 @@ from pilogger.destinations.http import retry_after
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
@@ -57,6 +58,7 @@ def test_the_old_date_form_is_read(in_tokyo: None) -> None:
     assert retry_after(headers) == 60.0
 
 
+@pytest.mark.fault(66)
 @pytest.mark.parametrize("headers", [{}, {"Date": ""}, {"Date": "today"}])
 def test_a_date_without_the_servers_own_says_nothing(headers: dict[str, str]) -> None:
     """Our clock may be wrong by decades."""
@@ -67,6 +69,7 @@ def test_no_header_says_nothing() -> None:
     assert retry_after({}) is None
 
 
+@pytest.mark.fault(66)
 @given(st.text(), st.text())
 def test_no_text_does_harm(asked: str, date: str) -> None:
     seconds = retry_after({"Retry-After": asked, "Date": date})

@@ -170,6 +170,7 @@ def test_a_lost_answer_repeats_the_same_bytes(make: Make, plane: Plane) -> None:
     assert len({body for _, _, body in plane.requests}) == 1
 
 
+@pytest.mark.fault(52, 68)
 @pytest.mark.parametrize(
     "page", [answer(200, "<html>", Content_Type="text/html"), answer(204), answer(201, "OK")]
 )

@@ -156,6 +156,7 @@ def test_an_estimated_time_is_marked(make: Make, plane: Plane) -> None:
     assert [each["context"].get("clock") for each in plane.messages] == ["estimated", None]
 
 
+@pytest.mark.fault(68, 91)
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(401, LockedOut), (400, Refused), (404, Wait), (429, Wait), (500, Wait), (204, Wait)],

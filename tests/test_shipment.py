@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil, log2
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def deliver(whole: Shipment, guilty: set[int], limit: int) -> tuple[list[int], i
     return arrived, refusals
 
 
+@pytest.mark.fault(60)
 @given(st.integers(0, 300), st.sets(st.integers(0, 299)), st.integers(1, 300))
 def test_only_the_guilty_are_set_aside(count: int, guilty: set[int], limit: int) -> None:
     """Whoever they are, and however small the parts must be."""
@@ -43,6 +45,7 @@ def test_only_the_guilty_are_set_aside(count: int, guilty: set[int], limit: int)
     assert [point.seq for point, _ in whole.set_aside] == [n for n in range(count) if n in guilty]
 
 
+@pytest.mark.fault(60)
 @given(st.integers(1, 2000), st.data())
 def test_one_guilty_reading_costs_about_log2_refusals(count: int, data: st.DataObject) -> None:
     guilty = data.draw(st.integers(0, count - 1))

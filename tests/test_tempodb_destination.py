@@ -122,6 +122,7 @@ def test_what_the_api_has_no_place_for_is_refused(destination: TempoDB, poison: 
     assert destination.send(POINTS) == Accepted()
 
 
+@pytest.mark.fault(61)
 def test_a_wrong_key_is_locked_out(hub: Hub) -> None:
     with closing(TempoDB(hub.url, "wrong")) as destination:
         assert isinstance(destination.send(POINTS), LockedOut)
@@ -204,6 +205,7 @@ def status(*codes: int) -> str:
     )
 
 
+@pytest.mark.fault(67, 68)
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
@@ -234,6 +236,7 @@ def test_every_answer_has_its_outcome(
     assert sender.send(POINTS) == Accepted()
 
 
+@pytest.mark.fault(67)
 def test_a_207_without_a_failure_is_a_success(service: Service, sender: TempoDB) -> None:
     service.script.append((207, status(200, 200, 200), {}))
 

@@ -94,6 +94,7 @@ def test_readings_arrive_in_order_and_once(store: Store, outbox: Outbox, clock: 
     assert (outbox.sent, outbox.refused) == (1000, 0)
 
 
+@pytest.mark.fault(70)
 def test_a_full_batch_leaves_at_once(store: Store, outbox: Outbox, clock: FakeClock) -> None:
     """A backlog never waits between two batches."""
     destination = FlakyDestination(limit=100)
@@ -122,6 +123,7 @@ def test_what_waits_is_sent_again_with_the_same_readings(
     assert again == [first] * 3
 
 
+@pytest.mark.fault(59)
 def test_an_answer_that_was_lost_costs_a_repetition(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:
@@ -137,6 +139,7 @@ def test_an_answer_that_was_lost_costs_a_repetition(
     assert outbox.sent == 10
 
 
+@pytest.mark.fault(60)
 def test_only_the_poisoned_reading_is_set_aside(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:
@@ -156,6 +159,7 @@ def test_only_the_poisoned_reading_is_set_aside(
     assert len(refusals) <= 11, "log2(900) is 9.8"
 
 
+@pytest.mark.fault(60, 71)
 def test_an_outage_in_the_middle_of_a_search_repeats_nothing(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:
@@ -170,6 +174,7 @@ def test_an_outage_in_the_middle_of_a_search_repeats_nothing(
     assert values(destination.arrived) == [n for n in range(90) if n != 70]
 
 
+@pytest.mark.fault(65)
 def test_too_large_shrinks_the_batches_that_follow(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:
@@ -216,6 +221,7 @@ class OneMegabyte(FlakyDestination):
         return super().send(points)
 
 
+@pytest.mark.fault(65)
 def test_one_reading_that_is_too_large_alone_is_set_aside(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:
@@ -317,6 +323,7 @@ def test_what_came_during_an_outage_does_not_wait_again(
     assert values(destination.arrived) == list(range(150))
 
 
+@pytest.mark.fault(51)
 def test_a_thousand_readings_during_an_outage_arrive_within_a_second_of_it(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:
@@ -350,6 +357,7 @@ def test_no_attempt_is_made_before_its_time(store: Store, outbox: Outbox, clock:
     assert len(destination.attempts) == 1
 
 
+@pytest.mark.fault(61)
 def test_locked_out_asks_every_quarter_of_an_hour(
     store: Store, outbox: Outbox, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -412,6 +420,7 @@ def test_readings_that_never_knew_the_time_do_not_hurry_the_others(tmp_path: Pat
 # -- what it tells -------------------------------------------------------------------------
 
 
+@pytest.mark.fault(51)
 def test_an_outage_is_told_once_when_it_starts_and_once_when_it_ends(
     store: Store, outbox: Outbox, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -599,6 +608,7 @@ def test_enough_readings_wait_for_no_company(
     assert values(destination.arrived) == [0, 1, 2, 3]
 
 
+@pytest.mark.fault(66)
 def test_a_destination_that_wants_a_pause_gets_it(
     store: Store, outbox: Outbox, clock: FakeClock
 ) -> None:

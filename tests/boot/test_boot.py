@@ -285,6 +285,7 @@ def test_failing_upgrade_goes_back(machine: Machine) -> None:
     assert stored(machine) >= before
 
 
+@pytest.mark.fault(92)
 def test_planted_link_is_not_followed(machine: Machine) -> None:
     """Where a link lies in the way nothing is written, and the sentence names it."""
     victim = machine.root / "root/victim"
