@@ -24,6 +24,7 @@ from pilogger.control import ControlServer
 from pilogger.errors import PiloggerError, StoreBroken, StoreError
 from pilogger.httpdate import DateAsker
 from pilogger.kernel import StepWatcher
+from pilogger.links import LinkWatcher
 from pilogger.parts import Parts, probe
 from pilogger.pulse import Pulse
 from pilogger.recorder import Recorder
@@ -64,6 +65,7 @@ class Agent:
         self.complete = False
         """Whether all that was taken is in the store, and closed; known after the stop."""
         self._steps = StepWatcher(self.store.tend_clock)
+        self._links = LinkWatcher(self.parts.network_came)
         url = settings.clock.http_date
         self._date = DateAsker(url, self._clock, self.store.tell_time) if url else None
 
@@ -91,6 +93,7 @@ class Agent:
         self._status = StatusServer(self.store.path, self.state)
         self._control = ControlServer(self.store)
         self._steps.start()
+        self._links.start()
         if self._date:
             self._date.start()
 
@@ -169,6 +172,7 @@ class Agent:
         self._control.close()
         self._status.close()
         self._steps.stop()
+        self._links.stop()
         if self._date:
             self._date.stop()
         if self.recorder.waiting:

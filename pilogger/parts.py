@@ -52,6 +52,11 @@ class Parts:
         """One for each destination; that of one that is set aside does not run."""
         return [uploader for _, uploader in self._senders.values()]
 
+    def network_came(self) -> None:
+        """Let those try again at once who had no answer from anybody; any thread may say so."""
+        for _, uploader in list(self._senders.values()):
+            uploader.network_came()
+
     def arrange(self, settings: Settings) -> None:
         """Make what runs what the settings say; destinations first, so that readings can go on.
 

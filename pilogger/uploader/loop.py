@@ -68,6 +68,7 @@ class Uploader:
         self._drained: Event | None = None
         self._delay = 0.0
         self._stop = Event()
+        self._hurry = Event()  # ends the pause of an outage
         self._abandoned = False
         self._thread = Thread(target=self._run, name=f"upload {name}", daemon=True)
 
@@ -80,7 +81,14 @@ class Uploader:
     def ask_to_stop(self) -> None:
         """Begin to end, without waiting: so several can end at the same time."""
         self._stop.set()
+        self._hurry.set()
         self.outbox.wake()
+
+    def network_came(self) -> None:
+        """Try again at once, if nobody has answered; any thread may say so."""
+        outage = self._outage
+        if outage and outage.network_came(self._clock.monotonic()):
+            self._hurry.set()
 
     def stop(self, timeout: float) -> None:
         """End; a request under way gets `timeout` seconds, then its thread is left behind.
@@ -135,7 +143,8 @@ class Uploader:
         while not self._stop.is_set():
             pause = self.step()
             if self._outage:
-                self._stop.wait(pause)
+                self._hurry.wait(pause)
+                self._hurry.clear()
             elif pause:
                 self.outbox.wait(pause)
 

@@ -25,6 +25,8 @@ class Outage:
         self.retry_at = now
         self.attempts = 0
         self.why: Wait | LockedOut = Wait("")
+        self._random = random
+        self._hopeful_since = now
         self._backoff = Backoff(random)
         self._told: set[type] = set()
 
@@ -32,7 +34,7 @@ class Outage:
         """Note an attempt; return the seconds to wait before the next."""
         self.why = why
         self.attempts += 1
-        pause = self._backoff.pause(why, now - self.since)
+        pause = self._backoff.pause(why, now - self._hopeful_since)
         self.retry_at = now + pause
         if bug:
             self._tell(type(bug), logging.ERROR, "a bug, please report it", bug)
@@ -41,6 +43,14 @@ class Outage:
         elif self.attempts > 1:
             self._tell(Wait, logging.WARNING, "not delivered")
         return pause
+
+    def network_came(self, now: float) -> bool:
+        """Begin to hope again; whether nobody has answered, so that a network may help."""
+        if isinstance(self.why, LockedOut) or self.why.answered:
+            return False
+        self._backoff = Backoff(self._random)
+        self._hopeful_since = self.retry_at = now
+        return True
 
     def ended(self, now: float, pending: int) -> None:
         """Say that it is over, if anything was said of it."""

@@ -1,0 +1,225 @@
+"""A network that comes is used at once, however long it was away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from threading import Event
+
+import pytest
+from logger_rig import configure
+
+from pilogger.clock import SystemClock
+from pilogger.destinations import LockedOut, Wait
+from pilogger.links import LinkWatcher
+from pilogger.sample import Sample
+from pilogger.store import Outbox, Store
+from pilogger.testing import FakeClock, FlakyDestination
+from pilogger.uploader import Uploader, backoff
+
+DAY = 86_400
+WEEKS = 3 * 7 * DAY
+SILENT = Wait("no answer")
+alone = pytest.mark.skipif(os.getuid() != 0, reason="a network of its own needs root")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "x.db", clock)
+    opened.declare("air", {"t": "Cel"})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def outbox(store: Store) -> Iterator[Outbox]:
+    with closing(store.outbox("hub")) as opened:
+        yield opened
+
+
+def work(sender: Uploader, clock: FakeClock, seconds: float) -> None:
+    end = clock.monotonic() + seconds
+    while clock.monotonic() < end:
+        clock.advance(min(max(sender.step(), 0.001), end - clock.monotonic()))
+
+
+@pytest.mark.fault(51)
+def test_weeks_without_a_link_cost_nothing(store: Store, outbox: Outbox, clock: FakeClock) -> None:
+    """All wait in the store; an attempt each half a minute; then all arrive, in order."""
+    destination = FlakyDestination()
+    destination.down = SILENT
+    sender = Uploader(destination, outbox, clock, "hub", Random(1))
+    for hour in range(WEEKS // 3600):
+        store.append([Sample("air", {"t": hour}, clock.boot())])
+        work(sender, clock, 3600)
+    attempts = len(destination.attempts)
+    destination.down = None
+    work(sender, clock, backoff.LONGEST + 2)
+
+    assert [point.value for point in destination.arrived] == list(range(WEEKS // 3600))
+    assert attempts < WEEKS / 25
+
+
+@pytest.mark.fault(51)
+def test_a_network_that_comes_is_used_at_once(
+    store: Store, outbox: Outbox, clock: FakeClock
+) -> None:
+    """And within a second again, if it is not whole yet: a link, an address, a route, a name."""
+    destination = FlakyDestination()
+    destination.down = SILENT
+    store.append([Sample("air", {"t": 1}, clock.boot())])
+    sender = Uploader(destination, outbox, clock, "hub", Random(1))
+    work(sender, clock, DAY)
+    while sender.step() < 10:
+        work(sender, clock, 1)
+    before = len(destination.attempts)
+    sender.network_came()
+    sender.step()
+    tried = len(destination.attempts)
+    work(sender, clock, 60)
+    again = len(destination.attempts)
+    destination.down = None
+    work(sender, clock, 1)
+
+    assert tried == before + 1
+    assert again > tried + 60
+    assert len(destination.arrived) == 1
+
+
+@pytest.mark.fault(51, 61, 66)
+@pytest.mark.parametrize("why", [LockedOut("401"), Wait("429", answered=True, retry_after=600)])
+def test_a_network_is_no_help_where_somebody_answers(
+    store: Store, outbox: Outbox, clock: FakeClock, why: Wait | LockedOut
+) -> None:
+    """A pause that a server asked for is kept, whatever flaps."""
+    destination = FlakyDestination()
+    destination.down = why
+    store.append([Sample("air", {"t": 1}, clock.boot())])
+    sender = Uploader(destination, outbox, clock, "hub", Random(1))
+    work(sender, clock, 2)
+    sender.network_came()
+
+    assert sender.step() > 500
+    assert len(destination.attempts) == 1
+
+
+def test_the_pause_of_a_thread_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only that of a fake clock."""
+    monkeypatch.setattr(backoff, "HOPEFUL", 0.0)
+    monkeypatch.setattr(backoff, "SHORTEST", 3600.0)
+    monkeypatch.setattr(backoff, "LONGEST", 3600.0)
+    with closing(Store.open(tmp_path / "x.db", SystemClock("system"))) as store:
+        store.declare("air", {"t": "Cel"})
+        store.append([Sample("air", {"t": 1}, 0, "5")])
+        destination = FlakyDestination(SILENT)
+        sender = Uploader(
+            destination, store.outbox("x"), SystemClock("system"), "x", Random(1), gather=0
+        )
+        sender.start()
+        while not sender.state().why:
+            Event().wait(0.01)
+        sender.network_came()
+        assert sender.drain(20)
+        sender.stop(5)
+        sender.outbox.close()
+
+
+WATCH = """
+import subprocess, sys
+from threading import Event
+from pilogger.links import LinkWatcher
+
+told = Event()
+watcher = LinkWatcher(told.set).start()
+for command in sys.argv[1:]:
+    told.clear()
+    subprocess.run(["ip", *command.split()], check=True)
+    print(told.wait(0.3 if "down" in command else 10), flush=True)
+watcher.stop()
+"""
+
+
+@alone
+@pytest.mark.fault(50, 51)
+def test_the_kernel_tells() -> None:
+    """Of a link that comes up and of an address, and not of one that goes."""
+    commands = ["link set lo up", "link set lo down", "address add 192.0.2.1/24 dev lo",
+                "link set lo up", "route add 198.51.100.0/24 dev lo"]  # fmt: skip
+    done = subprocess.run(
+        ["unshare", "-n", sys.executable, "-c", WATCH, *commands],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["True", "False", "True", "True", "True"]
+
+
+def test_a_kernel_that_tells_nothing_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a sandbox, perhaps; then pauses end by themselves."""
+    monkeypatch.setattr("socket.AF_NETLINK", -1)
+    told: list[bool] = []
+    watcher = LinkWatcher(lambda: told.append(True)).start()
+    watcher.stop()
+
+    assert told == []
+
+
+LOGGER = """
+import subprocess, sys, time
+from pathlib import Path
+from pilogger.agent import Agent
+from pilogger.config import load
+from pilogger.hub import Account, Accounts, Hub
+from pilogger.uploader import backoff
+
+backoff.HOPEFUL = 0.0
+backoff.SHORTEST = backoff.LONGEST = 1e6
+
+def address(what):
+    subprocess.run(["ip", "address", what, "192.0.2.1/32", "dev", "lo"], check=True)
+
+def wait(fact):
+    (found,) = agent.parts.destinations()
+    while not found[fact]:
+        time.sleep(0.02)
+        (found,) = agent.parts.destinations()
+    return found[fact]
+
+subprocess.run("ip link set lo up".split(), check=True)
+address("add")
+config = Path(sys.argv[1])
+account = Accounts([Account("", "key")])
+with Hub("192.0.2.1", 0, config.parent / "hub.db", account) as hub:
+    address("del")
+    config.write_text(config.read_text().replace("http://hub", hub.url))
+    with Agent(load(config)) as agent:
+        print(wait("why"))
+        address("add")
+        print(wait("sent") > 0)
+"""
+
+
+@alone
+@pytest.mark.fault(51)
+def test_the_logger_sends_when_the_link_is_back(tmp_path: Path) -> None:
+    """Its pause would be days otherwise."""
+    config = configure(tmp_path, 1)
+    config.write_text(config.read_text().replace("http://127.0.0.1:1", "http://hub"))
+    done = subprocess.run(
+        ["unshare", "-n", sys.executable, "-c", LOGGER, config],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert "unreachable" in said[0]
+    assert said[1] == "True"
