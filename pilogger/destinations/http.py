@@ -12,7 +12,9 @@ import re
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from queue import Empty, SimpleQueue
@@ -175,7 +177,8 @@ def _exchange(
         timeout = (times["connect"], times["read"])
         settings = session.merge_environment_settings(prepared.url, proxies, True, None, None)
         with session.send(prepared, timeout=timeout, allow_redirects=False, **settings) as response:
-            body = _read(response, deadline)
+            packing = response.raw.headers.pop("Content-Encoding", "")  # so that none is undone
+            body = _unpacked(_read(response, deadline), packing)
             box.put(Answer(response.status_code, response.headers, body.decode(errors="replace")))
     except Exception as error:  # it is raised again, or translated, by the one who waits
         box.put(error)
@@ -191,6 +194,14 @@ def _read(response: requests.Response, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise _Overdue
     return bytes(body)
+
+
+def _unpacked(body: bytes, packing: str) -> bytes:
+    """Undo gzip, which nobody asked for, up to the longest body; what else it is stays."""
+    if packing.lower() == "gzip":
+        with suppress(zlib.error):
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, LONGEST_BODY)
+    return body
 
 
 class _Overdue(TimeoutError):
