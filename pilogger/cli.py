@@ -24,6 +24,7 @@ from pilogger.cli_options import (
     store_option,
 )
 from pilogger.errors import ConfigError, PiloggerError
+from pilogger.harmless import Lines, lines
 from pilogger.words import plural
 
 
@@ -37,7 +38,7 @@ class Pilogger(click.Group):
             click.echo(error, err=True)
             ctx.exit(2)
         except PiloggerError as error:
-            click.echo(f"pilogger: {error}", err=True)
+            click.echo(f"pilogger: {lines(str(error))}", err=True)
             ctx.exit(1)
 
 
@@ -251,4 +252,6 @@ def _without_warnings() -> Iterator[None]:
 
 def _log_to_stderr() -> None:
     when = "%(asctime)s " if sys.stderr.isatty() else ""  # a journal adds the time itself
-    logging.basicConfig(level=logging.INFO, format=f"{when}%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines(f"{when}%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from pilogger.harmless import harmless
 from pilogger.sample import Value
 from pilogger.words import amount, plural, size, span, table
 
@@ -26,7 +27,7 @@ def status(state: State) -> str:
     lines += [_sensor(sensor, width) for sensor in sensors]
     lines += ["", _store(store), *_clock(state), ""]
     lines += [line for place in state["destinations"] for line in destination(place)]
-    return "\n".join(lines).strip()
+    return "\n".join(harmless(line) for text in lines for line in text.split("\n")).strip()
 
 
 def summary(state: State) -> str:

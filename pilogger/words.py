@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pilogger.harmless import harmless
 from pilogger.sample import Value
 
 UNITS = {
@@ -35,7 +36,7 @@ UNITS = {
 def amount(value: Value, unit: str = "1") -> str:
     """A value with its unit: `21.5 °C`."""
     shown = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-    return f"{shown} {UNITS.get(unit, unit)}".strip()
+    return harmless(f"{shown} {UNITS.get(unit, unit)}".strip())
 
 
 def size(count: float) -> str:
@@ -80,8 +81,8 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def table(rows: Iterable[Iterable[str]]) -> str:
-    """Align columns with two spaces between them."""
-    cells = [list(row) for row in rows]
+    """Align columns with two spaces between them; cells may hold what strangers wrote."""
+    cells = [[harmless(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -28,6 +28,7 @@ from requests.structures import CaseInsensitiveDict
 
 from pilogger import __version__
 from pilogger.destinations import LockedOut, Refused, Wait
+from pilogger.harmless import harmless
 
 LONGEST_BODY = 65_536  # bytes of an answer that are read
 LONGEST_REASON = 300  # characters of it that are quoted
@@ -130,7 +131,7 @@ def outcome(answer: Answer) -> Refused | Wait | LockedOut:
     if 400 <= status < 500 and status not in WRONG_PLACE | {408, 425, 429}:
         return Refused(words)
     if 300 <= status < 400:
-        target = _harmless(answer.headers.get("Location", "nowhere"))
+        target = _quoted(answer.headers.get("Location", "nowhere"))
         return Wait(f"redirected ({status}) to {target}: a login page?", answered=True)
     if status < 300:
         words += ": not an answer of this service; a login page?"
@@ -255,11 +256,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _words(answer: Answer) -> str:
     """Quote the server: its status, and the start of what it said on one line."""
-    said = _harmless(" ".join(answer.text[: 2 * LONGEST_REASON].split()))
+    said = _quoted(" ".join(answer.text[: 2 * LONGEST_REASON].split()))
     return f"the server answered {answer.status}" + (f": {said}" if said else "")
 
 
-def _harmless(text: str) -> str:
-    """Escape what could play tricks on a terminal or a log."""
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    return shown[:LONGEST_REASON]
+def _quoted(text: str) -> str:
+    return harmless(text)[:LONGEST_REASON]

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from pilogger.clock import Clock
 from pilogger.errors import BadReading, NoAnswer, NotReady, SensorError, WrongChip
+from pilogger.harmless import harmless
 from pilogger.sample import Value
 
 log = logging.getLogger("pilogger.scheduler")
@@ -184,7 +185,7 @@ def message(error: Exception) -> str:
         text = ""
     if not isinstance(error, SensorError):
         text = f"{type(error).__name__}: {text}"
-    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:LONGEST])
+    line = harmless(text[:LONGEST])
     return line if len(text) <= LONGEST else line + "..."
 
 
