@@ -13,7 +13,8 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
@@ -21,6 +22,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 import urllib3
@@ -100,7 +102,7 @@ class Http:
             self._session = _session()
             found = _Overdue()
         if isinstance(found, Answer):
-            return self._without_secret(found)
+            return self._without_secrets(found)
         if isinstance(found, OSError):  # requests' own errors are among them
             return _trouble(found, host, self._times)
         raise found
@@ -109,16 +111,25 @@ class Http:
         """Let go of the connection; may be called twice."""
         self._session.close()
 
-    def _without_secret(self, answer: Answer) -> Answer:
-        if not self._secrets:
-            return answer
-        headers = {name: self._hide(value) for name, value in answer.headers.items()}
-        return Answer(answer.status, CaseInsensitiveDict(headers), self._hide(answer.text))
+    def _without_secrets(self, answer: Answer) -> Answer:
+        secrets = [*self._secrets, *_of_proxies(self._proxies or getproxies())]
+        headers = {name: _hide(value, secrets) for name, value in answer.headers.items()}
+        return Answer(answer.status, CaseInsensitiveDict(headers), _hide(answer.text, secrets))
 
-    def _hide(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+
+def _of_proxies(proxies: Mapping[str, str]) -> Iterator[str]:
+    """Find the secrets in the addresses of proxies, which may quote what they were sent."""
+    for address in proxies.values():
+        user, password = requests.utils.get_auth_from_url(address)
+        if password:
+            yield password
+            yield b64encode(f"{user}:{password}".encode("latin-1", "replace")).decode()
+
+
+def _hide(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def outcome(answer: Answer) -> Refused | Wait | LockedOut:

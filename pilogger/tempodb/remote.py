@@ -97,7 +97,8 @@ class Remote:
                 found += piece
                 if time.monotonic() > until:
                     raise requests.ReadTimeout
-            return answer.status_code, found.decode(errors="replace"), retry_after(answer.headers)
+            text = found.decode(errors="replace").replace(self._basic[6:].decode(), "***")
+            return answer.status_code, text, retry_after(answer.headers)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = self._basic.decode()  # where requests knows Latin-1 only
