@@ -23,13 +23,16 @@ from pilogger.hub.accounts import ACCESS_KEY, Accounts, is_loopback
 from pilogger.hub.app import create_app
 from pilogger.hub.connections import Connection, Line
 from pilogger.service import Service
-from pilogger.store import Store
+from pilogger.store import Bounds, Store
 from pilogger.words import plural
 
 MAX_HEAD = 16 << 10  # bytes
 IDLE_S = 5
 GRACE_S = 1
 YOUNG = 50_000  # objects; a batch has as many, and none of them is in a circle
+
+BOUNDS = Bounds(when_full="stop")
+"""Clients keep what is not taken, and nobody else has what was: on a full disk none of it goes."""
 
 
 def serve(
@@ -103,7 +106,7 @@ class Hub:
             )
         self._socket = _listen(host, port)
         try:
-            self.store = Store.open(store, SystemClock(), durability=0)
+            self.store = Store.open(store, SystemClock(), durability=0, bounds=BOUNDS)
         except BaseException:
             self._socket.close()
             raise
@@ -135,8 +138,9 @@ class Hub:
         service.ready()
         while not writer.pulse.stopped:
             service.ping()
+            trouble = writer.trouble or self.store.keeper.refusing
             said = f"listening on {self.url}; {plural(self.store.stored, 'reading')} stored"
-            service.status(f"{said}; {writer.trouble}" if writer.trouble else said)
+            service.status(f"{said}; {trouble}" if trouble else said)
             await asyncio.sleep(service.look)
         service.status("no sign of life: store")
 
