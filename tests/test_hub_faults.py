@@ -11,6 +11,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -97,6 +98,7 @@ def relaying(port: int) -> Iterator[Relay]:
             thread.join()
 
 
+LOGGED = re.compile(rb"logged (\d+)\.")
 CLIENTS = {
     "ISStreamer": """
 from ISStreamer.Streamer import Streamer
@@ -153,7 +155,7 @@ def numbers():
         yield n
         n += 1
         time.sleep(0.005)
-    print(n, flush=True)
+    print(f"logged {n}.", flush=True)
 """
 
 
@@ -167,7 +169,8 @@ def sending(relay: Relay, folder: Path) -> Iterator[list[subprocess.Popen[bytes]
     )
     running = []
     for program in CLIENTS.values():
-        words = [sys.executable, "-W", "ignore", "-c", BEGIN + program, url, folder / "enough", ini]
+        words = [sys.executable, "-W", "ignore", "-c", BEGIN + program, url]
+        words += [str(folder / "enough"), str(ini)]
         environment = os.environ | {"XDG_STATE_HOME": str(folder)}
         running.append(subprocess.Popen(words, stdout=PIPE, cwd=folder, env=environment))
     try:
@@ -273,7 +276,8 @@ def test_what_was_acknowledged_is_there_once(
         (tmp_path / "enough").touch()
         with hub(store, port, **account):
             counts = [
-                int(client.communicate(timeout=PATIENCE_S * 2)[0].split()[-1]) for client in clients
+                int(LOGGED.findall(client.communicate(timeout=PATIENCE_S * 2)[0])[0])
+                for client in clients
             ]
         told = acknowledged(relay)
     logged = {name: list(range(count)) for name, count in zip(CLIENTS, counts, strict=True)}
