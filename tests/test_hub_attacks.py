@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
+import requests
 
 from pilogger.hub import Account, Accounts, Hub
 from pilogger.store import open_reader
@@ -86,13 +87,13 @@ def test_what_can_be_read_in_two_ways_is_read_in_none(
 ) -> None:
     """One answer at most, a 4xx, and the connection ends: what follows is no request to us."""
     caplog.set_level(logging.DEBUG, "pilogger")
+    answer = talk(hub, request_ + GET)
+    well = requests.get(f"{hub.url}/api/versions", timeout=10)
     with closing(open_reader(hub.store.path)) as db:
-        (before,) = db.execute("SELECT count(*) FROM sample").fetchone()
-        answer = talk(hub, request_ + GET)
-        (after,) = db.execute("SELECT count(*) FROM sample").fetchone()
+        (stored,) = db.execute("SELECT count(*) FROM sample").fetchone()
 
     assert answer.count(b"HTTP/1.1 ") <= 1
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
-    assert after == before
+    assert stored == 0
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
-    assert talk(hub, GET).startswith(b"HTTP/1.1 200 ")
+    assert well.status_code == 200

@@ -199,7 +199,7 @@ def test_an_ambiguous_head_is_refused(hub: Hub, lines: tuple[str, ...]) -> None:
 @pytest.mark.fault(97)
 def test_a_head_has_a_limit(hub: Hub) -> None:
     """It is refused before it is complete, so nobody can make the hub collect for ever."""
-    assert talk(hub, head()[:-4] + b"\r\nX: ", more=b"x" * server.MAX_HEAD).startswith(
+    assert talk(hub, head()[:-4] + b"\r\nX: ", more=b"x" * limits.MAX_HEAD).startswith(
         b"HTTP/1.1 400 "
     )
 

@@ -15,7 +15,7 @@ from pilogger.engine import Engine
 from pilogger.errors import BadValue, StoreError
 from pilogger.hub.accounts import Accounts
 from pilogger.hub.initialstate import InitialState
-from pilogger.hub.limits import OneLength
+from pilogger.hub.limits import Heads
 from pilogger.hub.live import Live
 from pilogger.hub.rudderstack import RudderStack
 from pilogger.hub.tempodb import TempoDB
@@ -41,7 +41,7 @@ def create_app(engine: Engine, accounts: Accounts | None = None) -> Starlette:
             *TempoDB(engine, accounts).routes(),
             *Live(engine, accounts).routes(),
         ],
-        middleware=[Middleware(AnswerHeaders), Middleware(OneLength)],
+        middleware=[Middleware(AnswerHeaders), Middleware(Heads)],
         exception_handlers={BadValue: _bad_value, StoreError: _no_store},
     )
 

@@ -73,7 +73,8 @@ class Connection(H11Protocol):
 
     def _watch(self) -> None:
         begun = self.conn.their_state is not h11.IDLE
-        if begun and not (self.cycle and self.cycle.response_complete):
+        answered = getattr(self.cycle, "response_complete", False)  # none: it was no HTTP
+        if begun and not answered:
             self._unwatch()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_S, self.timeout_keep_alive_handler)

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+MAX_HEAD = 16 << 10  # bytes; what has not arrived whole by then is refused by the server
 MAX_BODY = 1 << 20  # bytes; 1 MB is also the limit of Initial State's service
 MAX_INFLATED = 8 << 20
 MAX_RATIO = 100  # for what inflates to more than a plain body could be
@@ -23,20 +24,27 @@ BODY_S = 30.0
 CLOSE = {"Connection": "close"}
 
 
-class OneLength:
-    """Refuses requests that say their length in two ways.
+class Heads:
+    """Refuses heads that are too large, and those that tell the body's length in a doubtful way.
 
-    A server in front of this one may believe the other, and take the rest of this body for
-    a request of its own (RFC 9112 section 6.3).
+    A server in front of this one may read two lengths, or chunks before HTTP/1.1, otherwise, and
+    take the rest of this body for a request of its own (RFC 9112 sections 6.1 and 6.3).
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.app
-        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}:
-            app = PlainTextResponse("Content-Length or Transfer-Encoding, not both", 400, CLOSE)
+        names = {name for name, _ in scope["headers"]}
+        app, wrong = self.app, ""
+        if sum(len(name) + len(text) + 4 for name, text in scope["headers"]) > MAX_HEAD:
+            wrong = f"a head has at most {MAX_HEAD} bytes"  # this one arrived in one piece
+        elif {b"content-length", b"transfer-encoding"} <= names:
+            wrong = "Content-Length or Transfer-Encoding, not both"
+        elif b"transfer-encoding" in names and scope["http_version"] != "1.1":
+            wrong = "Transfer-Encoding is of HTTP/1.1"
+        if wrong:
+            app = PlainTextResponse(wrong, 400, CLOSE)
         await app(scope, receive, send)
 
 

@@ -22,11 +22,11 @@ from pilogger.errors import PiloggerError
 from pilogger.hub.accounts import ACCESS_KEY, Accounts, is_loopback
 from pilogger.hub.app import create_app
 from pilogger.hub.connections import Connection, Line
+from pilogger.hub.limits import MAX_HEAD
 from pilogger.service import Service
 from pilogger.store import Bounds, Store
 from pilogger.words import plural
 
-MAX_HEAD = 16 << 10  # bytes
 IDLE_S = 5
 GRACE_S = 1
 YOUNG = 50_000  # objects; a batch has as many, and none of them is in a circle
