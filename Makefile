@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint docs bench bench-store package clean
+.PHONY: help demo test soak lint docs bench bench-store package clean
 
 help:
 	@echo "make demo        this machine's own readings, from the sensor to the page"
 	@echo "make test        the whole suite (make test ARGS='-k store' for a part)"
+	@echo "make soak        the master test for 10 minutes, or FOR=1h; one life of it: SEEDS=17"
 	@echo "make lint        format, style, types and the import contract"
 	@echo "make docs        write the generated tables and docs/sensors.md anew"
 	@echo "make package     the wheel, tried in a fresh environment"
@@ -20,6 +21,9 @@ demo: .venv/demo
 
 test: .venv/test
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: .venv/test
+	$(BIN)/python tests/soak.py $(SEEDS) $(if $(FOR),--for $(FOR))
 
 lint: .venv/lint
 	$(BIN)/ruff format --check .
