@@ -14,7 +14,7 @@ from logger_rig import eventually, held
 
 from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
-from pilogger.store import Store, open_reader
+from pilogger.store import Store, journal, open_reader
 from pilogger.store.journal import Journal
 from pilogger.testing import FakeClock
 
@@ -152,6 +152,31 @@ def test_a_commit_that_fails_costs_and_doubles_nothing(tmp_path: Path) -> None:
 
     assert taken == 1
     assert [value for _, _, value in held(store.path)] == [1, 2]
+    store.close()
+
+
+@pytest.mark.fault(13, 18)
+def test_what_not_even_the_journal_has_room_for_is_not_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk that takes no commit either, kill -9 would lose it: it is not taken."""
+    store = Store.open(tmp_path / "x.db", FakeClock(), durability=3600)
+    store.declare("n", {"": "1"})
+    outbox = store.outbox("there")
+    store.append([Sample("n", {"": 1}, 0)])
+    store.writer.connection.execute("PRAGMA query_only = ON")
+    with monkeypatch.context() as full:
+        full.setattr(journal, "MOST", 0)
+        with pytest.raises(StoreBroken):
+            store.append([Sample("n", {"": 2}, 0), Sample("n", {"": 3}, 0)])
+    refused = store.stored, outbox.pending()
+    store.writer.connection.execute("PRAGMA query_only = OFF")
+    store.append([Sample("n", {"": 2}, 0), Sample("n", {"": 3}, 0)])
+    store.flush()
+
+    assert refused == (1, 1)
+    assert [value for _, _, value in held(store.path)] == [1, 2, 3]
+    assert outbox.pending() == store.stored == 3
     store.close()
 
 

@@ -187,7 +187,12 @@ class Store:
             StoreError: the store is full, and to stop then is what its owner chose.
         """
         with self.writer.reading(self.writer.generation), self.numbered(len(samples)):
+            known = len(self.fresh)
             readings = self.take(samples, once=once)
+            new = self.fresh[known:]
+            unjournaled = self.writer.unjournaled
+        if unjournaled:
+            self._commit_or_refuse(new, readings)
         self.taken(readings)
         return readings
 
@@ -197,6 +202,25 @@ class Store:
             readings = self.take_entries(entries, once=once)
         self.taken(readings)
         return readings
+
+    def _commit_or_refuse(self, new: Sequence[Write], readings: int) -> None:
+        """Commit what not even the journal had room for; it is not taken if that fails.
+
+        Unless it is on its way to a destination already: then it stays.
+        """
+        try:
+            self.writer.flush()
+        except StoreBroken:
+            with self.still:
+                if any(outbox.has(new) for outbox in self._outboxes):
+                    return
+                with self.writer.without(new) as found:
+                    if not found:
+                        return
+                    self.fresh = [write for write in self.fresh if write not in new]
+                    self._twins.forget(new)
+                    self.stored -= readings
+            raise
 
     @contextmanager
     def numbered(self, count: int) -> Iterator[None]:

@@ -184,6 +184,11 @@ class Outbox:
         """The cursor: what has a number up to this is settled, or held."""
         return self._cursor
 
+    def has(self, writes: Sequence[Write]) -> bool:
+        """Whether any of these samples is in the batch at hand, or settled."""
+        reached = max(self._cursor, self._batch.last if self._batch else 0)
+        return any(write[1] <= reached for write in writes)
+
     def owes(self, first: int, last: int) -> bool:
         """Whether anything numbered `first` to `last` is not settled yet."""
         return last > self._cursor or any(a <= last and first <= b for a, b, _ in self._spans)

@@ -144,6 +144,20 @@ class Writer:
                 self._since = time.monotonic()
             self._waiting += writes
 
+    @contextmanager
+    def without(self, writes: Sequence[Write]) -> Iterator[bool]:
+        """Take back writes that wait in memory only; False if they were committed after all.
+
+        Nothing is taken or committed while the block lasts.
+        """
+        with self._commit, self.lock:
+            gone = {id(write) for write in writes}
+            left = [write for write in self._waiting if id(write) not in gone]
+            found = len(left) + len(writes) == len(self._waiting)
+            if found:
+                self._waiting = left
+            yield found
+
     def flush(self) -> None:
         """Commit everything that was taken so far; threads that ask together share a commit.
 
