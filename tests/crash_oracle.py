@@ -156,7 +156,7 @@ def judge(path: Path, promises: Promises, after: str) -> list[str]:
 def _judge(store: Store, promises: Promises, after: str) -> Iterator[str]:
     if list(store.path.parent.glob("*-damaged-*")):
         yield "it is taken for damaged"
-    if store.writer.lost_log:
+    if store.writer.turned_back:
         yield "its log is called lost"
     if store.last < promises.number:
         yield "a number is given twice"

@@ -5,6 +5,8 @@ Between the destination and a real hub is a server that can be told to misbehave
 
 from __future__ import annotations
 
+import gzip
+import re
 import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -165,7 +167,7 @@ def test_what_was_stored_and_not_noted_is_the_same_batch_again(
             assert isinstance(fresh.send(again.points), Accepted)
 
     assert again == batch
-    assert unsent(server.bodies[-1]) == unsent(server.bodies[0])
+    assert unsent(server.seen[-1].body) == unsent(server.seen[0].body)
     assert [held(hub, at, ready) for at in times] == [[n / 4] for n in range(50)]
 
 

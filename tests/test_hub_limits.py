@@ -15,7 +15,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pilogger.hub import Hub, connections, limits, server
+from pilogger.hub import Hub, connections, limits
 
 
 @pytest.fixture(scope="module")
