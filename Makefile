@@ -47,6 +47,7 @@ bench: .venv/bench
 	$(BIN)/python benchmarks/append.py
 	$(BIN)/python benchmarks/schedule.py
 	$(BIN)/python benchmarks/resources.py
+	$(BIN)/python benchmarks/unharmed.py
 
 bench-store: .venv/bench
 	$(BIN)/python benchmarks/store_query.py

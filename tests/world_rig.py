@@ -95,10 +95,21 @@ class World:
         if not self.bounded:
             what.append(self._cut_power)
         for _ in range(faults):
+            self._look_after()
             fault = self._random.choice(what)
             self.happened[fault.__name__.strip("_")] += 1
             fault()
             time.sleep(self._random.uniform(0, 0.6))
+
+    def _look_after(self) -> None:
+        """Start again who ended alone, as a service manager does."""
+        if not self._alive():
+            self.happened["ended alone"] += 1
+            self._listen_to_the_end()
+            self._start()
+        if not (self._hub and self._hub.is_alive()):
+            self.happened["ended alone"] += 1
+            self._start_hub()
 
     def _kill_logger(self) -> None:
         self._logger_dies()
@@ -257,10 +268,7 @@ class World:
             if process and process.pid and process.is_alive():
                 _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
-        if not self._alive():
-            self._start()
-        if not (self._hub and self._hub.is_alive()):
-            self._start_hub()
+        self._look_after()
         self._signal(signal.SIGHUP)
         before, began = set(self.oracle.offered), time.monotonic()
         rig.eventually(lambda: self.oracle.acknowledged - before, PATIENCE_S)
