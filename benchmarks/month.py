@@ -26,9 +26,8 @@ from random import Random
 from typing import NamedTuple
 
 import sink
-from common import line_by_line, machine
+from common import free_port, line_by_line, machine
 from history import DECIMAL, HOUR, READINGS, declare, polls
-from outage import free_port
 from store_year import memory
 
 from pilogger.destinations.initialstate import Bucket, InitialState

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from common import free_port
 from history import ONE
 from peers import HOUR_MS, Hour, Point, disk, milliseconds
 
@@ -100,12 +100,6 @@ def line(sample: Sample) -> str:
         f"{name}={value}" + "i" * (type(value) is int) for name, value in sample.values.items()
     )
     return f"{sample.sensor} {fields} {milliseconds(sample)}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def seconds(milliseconds: int) -> str:

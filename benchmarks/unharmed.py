@@ -29,9 +29,8 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import sink
-from common import line_by_line, machine
+from common import free_port, line_by_line, machine
 from history import DECIMAL, READINGS, declare, polls
-from outage import free_port
 
 from pilogger.clock import SystemClock
 from pilogger.destinations.initialstate import Bucket, InitialState

@@ -58,12 +58,12 @@ VERSION = len(MIGRATIONS)
 
 
 def know_crc(connection: sqlite3.Connection) -> None:
-    """Let a connection compute the checksum of a sample: 15 bits, which take 2 bytes of its row."""
+    """Let a connection compute the checksum of a sample: 23 bits, which take 3 bytes of its row."""
     connection.create_function("crc", 6, _crc, deterministic=True)
 
 
 def _crc(*values: object) -> int:
-    return crc32(repr(values).encode()) & 0x7FFF
+    return crc32(repr(values).encode()) & 0x7FFFFF
 
 
 def is_sound(*row: object) -> bool:
