@@ -26,7 +26,8 @@ def test_days_with_outages_reboots_and_reloads(tmp_path: Path) -> None:
     days = list(Life(tmp_path, 5 * MINUTE, bounds).days(3))
 
     assert all(day.adds_up for day in days), days
-    assert all(day.files <= days[0].files for day in days), days
+    # The sink and its poller are in this process too: a connection has both ends here, or none.
+    assert all(day.files <= days[0].files + 6 for day in days), days
     assert days[-1].rss < days[0].rss + 10, days
     assert all(day.size <= day.bound for day in days), days
     assert days[-1].sent > 0
