@@ -23,6 +23,7 @@ from pilogger.engine import Engine, Entry
 from pilogger.errors import BadValue
 from pilogger.hub.accounts import ACCESS_KEY_PARAMETER, Accounts
 from pilogger.hub.limits import read_body
+from pilogger.hub.mistakes import sentence
 from pilogger.hub.rate import Rate
 from pilogger.protocols.initialstate import (
     BUCKET_KEY_HEADER,
@@ -41,7 +42,6 @@ KEYS = frozenset({ACCESS_KEY_PARAMETER, BUCKET_KEY_PARAMETER})
 HERE = ("none", "same-origin")  # what a browser says of an address that was typed, and of ours
 VERSIONS = ["0.0.1", "0.0.2", "0.0.3", "0.0.4"]
 US = 1000  # nanoseconds
-NAMED = 20  # bad events named in one answer
 
 
 class InitialState:
@@ -93,7 +93,7 @@ class InitialState:
         body = await read_body(request) if request.method == "POST" else b""
         mistakes = await run_in_threadpool(self._keep_events, account, key, parameters, body)
         if mistakes:
-            raise HTTPException(400, _sentence(mistakes))
+            raise HTTPException(400, sentence("events", mistakes))
 
     async def get_versions(self, _: Request) -> Response:
         return JSONResponse(VERSIONS)
@@ -142,10 +142,3 @@ class _Times:
         what = (event.key, type(event.value), event.value)
         self._seen[what] += 1
         return self._now + (self._seen[what] - 1) * US
-
-
-def _sentence(mistakes: Sequence[str]) -> str:
-    lines = ["the good events are stored; these are not:", *mistakes[:NAMED]]
-    if len(mistakes) > NAMED:
-        lines.append(f"and {len(mistakes) - NAMED} more")
-    return "\n".join(lines)

@@ -9,7 +9,7 @@ with bad messages the good ones are kept, and the answer is a 400 that names the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from pilogger import epoch
 from pilogger.engine import Arrival, Engine, Entry
 from pilogger.hub.accounts import Accounts
 from pilogger.hub.limits import read_body
+from pilogger.hub.mistakes import sentence
 from pilogger.protocols.rudderstack import (
     BATCH_PATH,
     OK,
@@ -32,7 +33,6 @@ from pilogger.protocols.rudderstack import (
 )
 
 BUCKET = "rudderstack"
-NAMED = 20  # bad messages named in one answer
 
 Decode = Callable[[bytes], tuple[list[Message], list[str]]]
 
@@ -64,7 +64,7 @@ class RudderStack:
         body = await read_body(request)
         mistakes = await run_in_threadpool(self._keep, account, body, decode)
         if mistakes:
-            raise HTTPException(400, _sentence(mistakes))
+            raise HTTPException(400, sentence("messages", mistakes))
         return PlainTextResponse(OK)
 
     def _keep(self, account: str, body: bytes, decode: Decode) -> list[str]:
@@ -98,10 +98,3 @@ def _entries(message: Message, now: int, series: Mapping[str, int]) -> list[Entr
         return []
     at = now * 1000 if message.epoch is None else epoch.pack(message.epoch)
     return [Entry(series[number.series], at, number.value) for number in message.numbers]
-
-
-def _sentence(mistakes: Sequence[str]) -> str:
-    lines = ["the good messages are stored; these are not:", *mistakes[:NAMED]]
-    if len(mistakes) > NAMED:
-        lines.append(f"and {len(mistakes) - NAMED} more")
-    return "\n".join(lines)

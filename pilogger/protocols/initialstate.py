@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from pilogger import epoch
 from pilogger.epoch import NUMBER
 from pilogger.errors import BadValue
+from pilogger.protocols.untrusted import parse
 from pilogger.sample import Point, Value, check_text, check_value
 
 BUCKETS_PATH = "/api/buckets"
@@ -173,19 +174,8 @@ def _event(point: Point) -> str:
 
 
 def _parse(body: bytes | str) -> Any:
-    """Parse JSON of unknown origin.
-
-    Numbers become bytes, their text as it was written; NaN and its kin become floats.
-    """
-    try:
-        text = body if isinstance(body, str) else body.decode("utf-8-sig")
-        return json.loads(text, parse_float=str.encode, parse_int=str.encode, parse_constant=float)
-    except UnicodeDecodeError as error:
-        raise BadValue(f"the body is not UTF-8: byte {error.start}") from None
-    except ValueError as error:
-        raise BadValue(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise BadValue("the body is nested too deeply") from None
+    """Parse JSON; numbers become bytes, their text as it was written."""
+    return parse(body, str.encode, str.encode)
 
 
 def _read(item: object) -> Event | None:

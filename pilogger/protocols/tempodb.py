@@ -29,6 +29,7 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 from pilogger.errors import BadValue
 from pilogger.periods import from_text
+from pilogger.protocols import untrusted
 from pilogger.sample import Value, check_text, check_value
 
 VERSION = "v1"
@@ -355,15 +356,7 @@ def parse(body: bytes) -> Any:
     Raises:
         BadValue: it is none.
     """
-    try:
-        text = body.decode("utf-8-sig")
-        return json.loads(text, parse_int=_int, parse_constant=float)
-    except UnicodeDecodeError as error:
-        raise BadValue(f"the body is not UTF-8: byte {error.start}") from None
-    except ValueError as error:
-        raise BadValue(f"the body is not JSON: {error}") from None
-    except RecursionError:
-        raise BadValue("the body is nested too deeply") from None
+    return untrusted.parse(body, float, _int)
 
 
 def _int(text: str) -> float:
