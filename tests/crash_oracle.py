@@ -22,17 +22,14 @@ from typing import NamedTuple
 
 from crash_life import AMPLE, NAME, readings
 from crash_rig import SAID, Disk, Event, Files, record
+from damage_rig import Reading, one_by_one
 
-from pilogger import epoch
-from pilogger.sample import Value
 from pilogger.store import Store, open_reader
-from pilogger.store.arrivals import Arrivals
 from pilogger.store.retention import Bounds
 from pilogger.testing import FakeClock
 
 LIFE = Path(__file__).with_name("crash_life.py")
 MEMORY = Path("/dev/shm")
-EVERYTHING = 1 << 62
 CORRUPT = "integrity_check fails"
 LOST = "what was promised is lost"
 
@@ -40,9 +37,6 @@ BLOCKS = """SELECT coalesce(sum(readings), 0) FROM block JOIN source ON source.i
     WHERE sensor <> 'event'"""  # text has no rollups
 ROLLUPS = "SELECT coalesce(sum(count), 0), EXISTS (SELECT 1 FROM stale) FROM quarter"
 CURSOR = "SELECT coalesce(max(seq), 0) FROM destination WHERE name = 'there'"
-
-Reading = tuple[str, int, str, Value]
-"""A series, the number of its sample, its epoch as exact text, its value."""
 
 
 class Promises:
@@ -103,7 +97,7 @@ def live(folder: Path, *arguments: object, times: int = 2) -> Record:
     had = frozenset[Reading]()
     if before:
         with placed(before) as copy, opened(copy / NAME) as store:
-            had = frozenset(everything(store))
+            had = frozenset(one_by_one(store))
     (folder / SAID).touch()
     events = [event for _ in range(times) for event in record(folder, LIFE, folder, *arguments)]
     return Record(before, had, events)
@@ -160,7 +154,7 @@ def _judge(store: Store, promises: Promises, after: str) -> Iterator[str]:
         yield "its log is called lost"
     if store.last < promises.number:
         yield "a number is given twice"
-    found = list(everything(store))
+    found = list(one_by_one(store))
     there = set(found)
     if len(there) != len(found):
         yield "a reading is there twice"
@@ -181,23 +175,6 @@ def _judge(store: Store, promises: Promises, after: str) -> Iterator[str]:
         yield "what is there counts as evicted"
     if evicted < len(promises.due(after) - there):
         yield LOST
-
-
-def everything(store: Store) -> Iterator[Reading]:
-    """Read all that a store has."""
-    store.flush()
-    with closing(open_reader(store.path)) as db:
-        for seq, source_id, segment, boot, given, values in Arrivals(db).after(
-            0, EVERYTHING, 10**9
-        ):
-            source = store.registry.sources[source_id]
-            if given is None:
-                when = epoch.from_us(store.segments[segment].wall(boot))
-            else:
-                when = epoch.unpack(given)
-            for key, value in zip(source.series, values, strict=True):
-                if value is not None:
-                    yield (key, seq, when, value)
 
 
 # -- many at once ----------------------------------------------------------------------------

@@ -80,9 +80,13 @@ def copy(live: Path, folder: Path) -> None:
 
 
 def everything(store: Store) -> set[Reading]:
-    """Read all that a store has, in the order of arrival, without a word to its outboxes."""
+    """Read all that a store has, without a word to its outboxes."""
+    return set(one_by_one(store))
+
+
+def one_by_one(store: Store) -> Iterator[Reading]:
+    """Read the same in the order of arrival; what is there twice comes twice."""
     store.flush()
-    found = set()
     with closing(open_reader(store.path)) as db:
         for seq, source_id, segment, boot, given, values in Arrivals(db).after(
             0, EVERYTHING, 10**9
@@ -94,8 +98,7 @@ def everything(store: Store) -> set[Reading]:
                 when = epoch.unpack(given)
             for key, value in zip(source.series, values, strict=True):
                 if value is not None:
-                    found.add((key, seq, when, value))
-    return found
+                    yield key, seq, when, value
 
 
 def of(points: list[Point]) -> set[Reading]:
