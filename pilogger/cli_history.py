@@ -174,8 +174,7 @@ def export(
     if output and output.exists() and not resume:
         raise PiloggerError(f"{output} is there already: give --resume, or name a new file")
     where = zone_of(zone)
-    first = -EVER if start is None else moment(start, where)
-    last = EVER if end is None else moment(end, where)
+    first, last = _span(start, end, where)
     with _reader(config, store) as db:
         found = _chosen(find(db), keys)
         place = export.resume(output, form) if resume and output else None
@@ -297,11 +296,17 @@ def replay(
     from pilogger.store.blocks import MICRO, clamp
 
     where = zone_of(zone)
-    first = -EVER if start is None else moment(start, where)
-    last = EVER if end is None else moment(end, where)
+    first, last = _span(start, end, where)
     with hands(_store(config, store)) as own:
         count = own.replay(destination, clamp(first // MICRO), clamp(last // MICRO))
     click.echo(f"{plural(count, 'reading')} will be sent to {destination} again")
+
+
+def _span(start: str | None, end: str | None, zone: tzinfo) -> tuple[int, int]:
+    """Read from when to when, in nanoseconds; without a bound that is for ever."""
+    first = -EVER if start is None else moment(start, zone)
+    last = EVER if end is None else moment(end, zone)
+    return first, last
 
 
 def _store(config: Path | None, store: Path | None) -> Path:

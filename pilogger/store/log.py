@@ -189,8 +189,8 @@ class Store:
         with self.writer.reading(self.writer.generation), self.numbered(len(samples)):
             known = len(self.fresh)
             readings = self.take(samples, once=once)
-            new = self.fresh[known:]
             unjournaled = self.writer.unjournaled
+            new = self.fresh[known:] if unjournaled else []
         if unjournaled:
             self._commit_or_refuse(new, readings)
         self.taken(readings)
