@@ -24,6 +24,7 @@ from crash_life import AMPLE, NAME, readings
 from crash_rig import SAID, Disk, Event, Files, record
 from damage_rig import Reading, one_by_one
 
+from pilogger.errors import StoreBroken
 from pilogger.store import Store, open_reader
 from pilogger.store.retention import Bounds
 from pilogger.testing import FakeClock
@@ -140,11 +141,11 @@ def opened(path: Path) -> Iterator[Store]:
 
 def judge(path: Path, promises: Promises, after: str) -> list[str]:
     """Open the store at a path after a "kill" or a "cut", and compare."""
-    with opened(path) as store:
-        try:
+    try:
+        with opened(path) as store:
             return list(_judge(store, promises, after))
-        except DatabaseError:
-            return [CORRUPT]
+    except (DatabaseError, StoreBroken):  # damage that is found at the start is moved aside
+        return [CORRUPT]
 
 
 def _judge(store: Store, promises: Promises, after: str) -> Iterator[str]:

@@ -16,7 +16,8 @@ from pilogger import doctor
 from pilogger.cli import main
 from pilogger.sample import Sample
 from pilogger.store import Store, open_reader
-from pilogger.store.connection import CHECKPOINT, LARGEST_LOG
+from pilogger.store.checkpoint import LONG
+from pilogger.store.connection import LARGEST_LOG
 from pilogger.testing import FakeClock
 
 
@@ -146,7 +147,7 @@ def test_a_reader_that_holds_the_log_is_told_and_costs_nothing(tmp_path: Path) -
     config = rig.configure(tmp_path)
     store = Store.open(tmp_path / "pilogger.db", FakeClock(), durability=0)
     store.declare("n", {"": "1"})
-    text = "x" * CHECKPOINT
+    text = "x" * LONG
     with closing(open_reader(store.path)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sample").fetchone()

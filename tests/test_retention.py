@@ -20,6 +20,7 @@ from pilogger.store import (
     Outbox,
     Store,
     ballast,
+    checkpoint,
     evicted,
     eviction,
     open_reader,
@@ -249,7 +250,7 @@ def test_what_is_to_be_sent_again_is_kept_longer(rig: Rig) -> None:
 def test_a_store_does_not_grow_beyond_max_size(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """All its files together; the oldest readings go, and their pages are used again."""
     monkeypatch.setattr(ballast, "MOST", 200_000)
-    rig.store.writer.connection.execute("PRAGMA wal_autocheckpoint = 50")
+    monkeypatch.setattr(checkpoint, "LONG", 50_000)
     rig.store.keeper.limit(Bounds(max_size=700_000))
     rig.store.declare("noise", {"": "1"})
     random = Random(1)

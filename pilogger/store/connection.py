@@ -21,7 +21,6 @@ from pilogger.store.schema import know_crc, migrate
 
 LARGEST_LOG = 4_194_304  # bytes that the write-ahead log keeps once it is empty
 PAGE = 1024  # bytes; a commit of a few samples writes pages of this size to the card
-CHECKPOINT = 1 << 20  # bytes of log
 SMALL_CACHE = "PRAGMA cache_size = -512"  # KiB; the kernel has the pages too
 
 
@@ -90,7 +89,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             raise StoreBroken(f"{path} cannot use a write-ahead log (it stays in mode {mode})")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(SMALL_CACHE)
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT // PAGE}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see `Checkpoint`
         connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")

@@ -20,6 +20,7 @@ from pathlib import Path
 from pilogger.errors import StoreBroken
 from pilogger.pulse import Pulse
 from pilogger.store import ballast, damage, ending, sessions
+from pilogger.store.checkpoint import Checkpoint
 from pilogger.store.committer import Committer
 from pilogger.store.connection import Lock, identity, open_writer
 from pilogger.store.journal import Journal, Write
@@ -101,6 +102,7 @@ class Writer:
     def _open(self) -> None:
         was_closed = ending.was_closed(self.path)
         self.connection = open_writer(self.path)
+        self._checkpoint = Checkpoint(self.path)
         try:
             self._file = self.path.stat()
             name = identity(self.connection)
@@ -122,7 +124,7 @@ class Writer:
     @property
     def trouble(self) -> str:
         """Why nothing reaches the disk, or nobody can see it; empty while all is well."""
-        return self._failure or self._missing
+        return self._failure or self._missing or self._checkpoint.trouble
 
     def write(self, writes: Sequence[Write]) -> None:
         """Take writes; when this returns they survive kill -9.
@@ -263,6 +265,7 @@ class Writer:
                 damage.move_aside(self.path, self._damage)
                 self._moved = True
             self.connection = open_writer(self.path)
+            self._checkpoint = Checkpoint(self.path)
             name = identity(self.connection)
             self._transaction(self.recollect())
             self._journal.close()
@@ -276,8 +279,8 @@ class Writer:
 
     def checkpoint(self) -> None:
         """Move what is in the write-ahead log to its place, so that its room is used again."""
-        with self._commit, suppress(sqlite3.Error):
-            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with self._commit:
+            self._checkpoint.run(self.connection)
 
     @contextmanager
     def _begun(self) -> Iterator[sqlite3.Connection]:
@@ -290,6 +293,7 @@ class Writer:
             if self.connection.in_transaction:
                 execute("ROLLBACK")
             raise
+        self._checkpoint.tend(self.connection)
 
     # -- from the start to the end -------------------------------------------------------
 
@@ -359,6 +363,7 @@ class Writer:
                 self._committer.stop()
             # The log goes last: a journal without one tells of a loss (`damage.lost_its_log`).
             self._journal.close(remove=clean)
+            self.checkpoint()
             with self._commit:
                 self.connection.close()
             self._guard.release()
