@@ -39,3 +39,16 @@ def failing(process: int, calls: str, how: str, *paths: Path) -> Iterator[None]:
             finally:
                 strace.terminate()
                 strace.wait()
+
+
+def calls(trace: str) -> Iterator[str]:
+    """Yield what strace wrote, a line for each call, also where another thread's came between."""
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        thread, _, rest = line.partition(" ")
+        if rest.endswith("<unfinished ...>"):
+            begun[thread] = line.removesuffix("<unfinished ...>").rstrip()
+        elif " resumed>" in rest:
+            yield begun.pop(thread) + rest.partition(" resumed>")[2]
+        else:
+            yield line

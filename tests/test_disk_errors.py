@@ -17,7 +17,7 @@ from random import Random
 import damage_rig
 import logger_rig as rig
 import pytest
-from syscall_rig import READS, WRITES, failing, needs_strace
+from syscall_rig import READS, WRITES, calls, failing, needs_strace
 
 from pilogger import status
 from pilogger.errors import StoreBroken
@@ -38,6 +38,8 @@ runpy.run_module("pilogger", run_name="__main__")
 
 WAITS = ("samples wait in memory", "the store takes samples again")
 KEEPS = ("keeping everything and trying again", "the store can be written again")
+
+CALL = re.compile(r"<.*/(.+?)>(?:, .*, (\d+))?\) += (-?\d+)")
 
 TEXT = "x" * 20_000
 WRITER = f"""
@@ -202,7 +204,7 @@ def judge(trace: str) -> tuple[Counter[str], list[str]]:
     doubtful: dict[str, set[int]] = defaultdict(set)
     failed: Counter[str] = Counter()
     believed = []
-    for name, where, result in re.findall(r"<.*/(.+?)>(?:, .*, (\d+))?\) += (-?\d+)", trace):
+    for name, where, result in CALL.findall("\n".join(calls(trace))):
         is_log = name.endswith("-wal")
         if where:
             at = int(where)
@@ -221,10 +223,12 @@ def judge(trace: str) -> tuple[Counter[str], list[str]]:
 
 def test_who_believes_a_sync_after_a_failed_one_is_found() -> None:
     """In a file by a sync that follows, in its log by going on behind what was left open."""
-    trace = """
+    trace = """\
 1 pwrite64(5</x.db>, ""..., 1024, 2048) = 1024
 1 fdatasync(5</x.db>) = -1 EIO (Input/output error) (INJECTED)
-1 fdatasync(5</x.db>) = 0
+1 fdatasync(5</x.db> <unfinished ...>
+2 fdatasync(7</y.db>) = 0
+1 <... fdatasync resumed>) = 0
 1 pwrite64(6</x.db-wal>, ""..., 24, 56) = 24
 1 fdatasync(6</x.db-wal>) = -1 EIO (Input/output error) (INJECTED)
 1 pwrite64(6</x.db-wal>, ""..., 24, 80) = 24
