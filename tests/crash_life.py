@@ -23,7 +23,7 @@ from random import Random
 from crash_rig import SAID
 
 from pilogger.sample import Sample, Value
-from pilogger.store import Store, checkpoint, connection, eviction, log, sealer, writer
+from pilogger.store import Store, checkpoint, connection, eviction, numbers, sealer, writer
 from pilogger.store.retention import Bounds
 from pilogger.testing import FakeClock
 
@@ -117,7 +117,7 @@ class Life:
 def main(folder: str, most: str, durability: str, steps: str, synchronous: str = "FULL") -> None:
     sealer.FULL, sealer.SHORT = 32, 16
     checkpoint.LONG = 20 * connection.PAGE
-    log.RESERVE = 100
+    numbers.RESERVE = 100
     eviction.BLOCKS = 4
     if synchronous != "FULL":
         honest = connection.open_writer

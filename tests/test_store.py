@@ -226,7 +226,7 @@ def test_numbers_are_never_given_twice(tmp_path: Path) -> None:
 
 def test_numbers_survive_many_samples(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the reserved numbers run out, more are reserved before they are used."""
-    monkeypatch.setattr("pilogger.store.log.RESERVE", 50)
+    monkeypatch.setattr("pilogger.store.numbers.RESERVE", 50)
     for start in range(0, 100_000, 20_000):
         store.append([air(temperature=start + n) for n in range(20_000)])
     with open_reader(store.path) as reader:

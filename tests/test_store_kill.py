@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from logger_rig import eventually, held
+from logger_rig import entries, eventually, held
 
 from pilogger.errors import StoreBroken
-from pilogger.sample import Sample
+from pilogger.sample import Arrival, Sample
 from pilogger.store import Store, journal, open_reader
 from pilogger.store.journal import Journal
+from pilogger.store.messages import Messages
+from pilogger.store.points import Points
 from pilogger.testing import FakeClock
 
 WRITER = """
@@ -155,6 +158,16 @@ def test_a_commit_that_fails_costs_and_doubles_nothing(tmp_path: Path) -> None:
     store.close()
 
 
+@contextmanager
+def nowhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let neither the journal nor a commit have room."""
+    store.writer.connection.execute("PRAGMA query_only = ON")
+    with monkeypatch.context() as full:
+        full.setattr(journal, "MOST", 0)
+        yield
+    store.writer.connection.execute("PRAGMA query_only = OFF")
+
+
 @pytest.mark.fault(13, 18)
 def test_what_not_even_the_journal_has_room_for_is_not_confirmed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -164,19 +177,56 @@ def test_what_not_even_the_journal_has_room_for_is_not_confirmed(
     store.declare("n", {"": "1"})
     outbox = store.outbox("there")
     store.append([Sample("n", {"": 1}, 0)])
-    store.writer.connection.execute("PRAGMA query_only = ON")
-    with monkeypatch.context() as full:
-        full.setattr(journal, "MOST", 0)
+    with nowhere(store, monkeypatch):
         with pytest.raises(StoreBroken):
             store.append([Sample("n", {"": 2}, 0), Sample("n", {"": 3}, 0)])
-    refused = store.stored, outbox.pending()
-    store.writer.connection.execute("PRAGMA query_only = OFF")
+        refused = store.stored, outbox.pending()
     store.append([Sample("n", {"": 2}, 0), Sample("n", {"": 3}, 0)])
     store.flush()
 
     assert refused == (1, 1)
     assert [value for _, _, value in held(store.path)] == [1, 2, 3]
     assert outbox.pending() == store.stored == 3
+    store.close()
+
+
+Way = Callable[[Store], Callable[[], object]]
+TWO = Sample("n", {"": 2}, 0, "1767225600")
+
+
+def enter(store: Store) -> Callable[[], object]:
+    return lambda: store.enter(entries(store, [TWO]), once=True)
+
+
+def increment(store: Store) -> Callable[[], object]:
+    points = Points(store)
+    return lambda: points.increment(entries(store, [TWO]))
+
+
+def keep(store: Store) -> Callable[[], object]:
+    messages = Messages(store)
+    message = Arrival("id", "track", None, None, None, None, 0, "{}", entries(store, [TWO]))
+    return lambda: messages.keep("me", [message])
+
+
+@pytest.mark.fault(13, 18)
+@pytest.mark.parametrize("way", [enter, increment, keep])
+def test_what_a_hub_has_no_room_for_is_taken_when_it_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """It was refused with all that belongs to it, so the repetition counts, and counts once."""
+    store = Store.open(tmp_path / "x.db", FakeClock(), durability=3600)
+    store.declare("n", {"": "1"})
+    take = way(store)
+    with nowhere(store, monkeypatch):
+        with pytest.raises(StoreBroken):
+            take()
+        refused = store.stored, len(store.fresh)
+    take()
+    store.flush()
+
+    assert refused == (0, 0)
+    assert [value for _, _, value in held(store.path)] == [2]
     store.close()
 
 

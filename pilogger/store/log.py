@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from sqlite3 import DatabaseError
 from threading import RLock
 from typing import Literal, Self
 
-from pilogger import epoch
 from pilogger.clock import Clock
-from pilogger.errors import BadValue, PiloggerError, StoreBroken, StoreError
+from pilogger.errors import PiloggerError, StoreBroken
 from pilogger.sample import Entry, Sample
 from pilogger.store import damage
+from pilogger.store.appender import Appender
 from pilogger.store.blocks import GENERATION
+from pilogger.store.chores import Chores
 from pilogger.store.connection import open_reader
 from pilogger.store.inspector import Inspector
 from pilogger.store.journal import Write
+from pilogger.store.numbers import Numbers
 from pilogger.store.outbox import Outbox, Policy
 from pilogger.store.readers import Readers
 from pilogger.store.registry import Registry
@@ -25,12 +27,8 @@ from pilogger.store.retention import USUAL, Bounds, Keeper
 from pilogger.store.salvage import Salvage
 from pilogger.store.sealer import Sealer
 from pilogger.store.segments import Segments, Sync
-from pilogger.store.twins import Twins
-from pilogger.store.values import text, to_json
 from pilogger.store.writer import Writer
-from pilogger.store.writes import WRITES
 
-RESERVE = 16_384
 GARBLED = (DatabaseError, *damage.GARBLED)  # what a damaged file leads to
 ROOM = 1 << 20  # clock segments of one file; see `pilogger.store.blocks.GENERATION`
 
@@ -39,23 +37,15 @@ class Store:
     """A store that this process writes; thread-safe.
 
     `append` returns when a sample survives kill -9; it survives a power cut at most
-    `durability` seconds later. Numbers (`seq`) are never given twice: a range of them is
-    reserved on the disk before the first is used, because a reading may be sent before
-    it is committed.
+    `durability` seconds later. Its number (`seq`) is never given twice.
     """
 
     def __init__(self, path: Path, clock: Clock, durability: float, bounds: Bounds) -> None:
         self.path = path.resolve()
         self.clock = clock
-        self.fresh: list[Write] = []
-        """The samples that are not committed yet."""
-        self.stored = 0
-        """Readings appended by this process."""
         self.still = RLock()
         """Held while an outbox takes or settles readings, and while some are evicted."""
         self._outboxes: list[Outbox] = []
-        self._generation = 0
-        self._turn = 0
         self._facts: dict[str, str] = {}
         self.writer = Writer(self.path, durability, self._forget)
         self.lock = self.writer.lock
@@ -64,11 +54,10 @@ class Store:
         self.salvage = Salvage(self)
         try:
             self._load()
-            self._reader = open_reader(self.path)
-            self._twins = Twins(self._reader)
             self.sealer = Sealer(self.writer, self.path, self.segments.standing)
             self.keeper = Keeper(self, bounds)
             self.inspector = Inspector(self)
+            self._chores = Chores(self)
             self.tend_clock()
         except BaseException as error:
             self.writer.abandon()
@@ -76,7 +65,7 @@ class Store:
                 raise cause from None  # what a reader of ours met: for `open` to judge
             raise
         self.writer.recollect = self._recollect
-        self.writer.start(self._tend)
+        self.writer.start(self._chores.step)
         self.salvage.start()
 
     @classmethod
@@ -108,26 +97,23 @@ class Store:
             raise StoreBroken(f"{path} cannot be read: {error}") from error
 
     def _load(self) -> None:
-        query = self.writer.connection.execute
+        self._reader = open_reader(self.path)
+        query = self._reader.execute
         meta = dict(query("SELECT key, value FROM meta").fetchall())
         (last,) = query(
             "SELECT max((SELECT coalesce(max(seq), 0) FROM sample),"
             " (SELECT coalesce(max(last), 0) FROM block))"
         ).fetchone()
-        self.committed: int = last
-        """The newest sample that is in the file."""
         self._before: dict[str, str] = {k: v for k, v in meta.items() if isinstance(v, str)}
         self.identity: str = meta["id"]
         """Its own, since it was made; with the number of a sample it names that for ever."""
         self.salvage.load(meta)
-        self._next: int = max(last + 1, meta.get("next_seq", 1), self.salvage.floor)
+        first = max(last + 1, meta.get("next_seq", 1), self.salvage.floor)
         if self.writer.turned_back:  # nobody knows how far they were given
-            self._next = (self._next // GENERATION + 1) * GENERATION
-        self._ceiling = self._next + RESERVE
-        with self.writer.alone() as db:  # before the journal has a line: see `lost_its_log`
-            db.execute(WRITES["reserve"], [self._ceiling])
+            first = (first // GENERATION + 1) * GENERATION
+        self._numbers = Numbers(self.writer, first)
         self.registry = Registry(query, self.writer.write)
-        self._stamped = {id for (id,) in query("SELECT id FROM source WHERE stamped")}
+        self.appender = Appender(self, self._reader, self._numbers, last)
         rows = query("SELECT * FROM segment ORDER BY id").fetchall()
         above = self.salvage.floor // GENERATION * ROOM
         self.segments = Segments(self.clock, rows, self.writer.write, self._newest, above)
@@ -138,20 +124,16 @@ class Store:
 
         Numbers go on far above those that the old file may have.
         """
-        self._next = (self._ceiling // GENERATION + 1) * GENERATION
-        self._ceiling = self._next + RESERVE
+        reserved = self._numbers.leap()
         self._reader.close()
         self._reader = open_reader(self.path)
-        self._twins = Twins(self._reader)
-        self._twins.add(self._twins.notice(self.fresh))
-        self._generation = -1
         return [
-            ("reserve", self._ceiling),
-            *self.salvage.begin(self._next),
+            reserved,
+            *self.salvage.begin(self._numbers.next),
             *self.registry.rows(),
-            *(("stamped", id) for id in self._stamped),
+            *self.appender.recollect(self._reader),
             *self.segments.rows(),
-            *(write for outbox in self._outboxes for write in outbox.rows(self._next)),
+            *(write for outbox in self._outboxes for write in outbox.rows(self._numbers.next)),
             *(("meta", key, value) for key, value in self._facts.copy().items()),
         ]
 
@@ -187,158 +169,48 @@ class Store:
             StoreError: the store is full, and to stop then is what its owner chose.
         """
         with self.writer.reading(self.writer.generation), self.numbered(len(samples)):
-            known = len(self.fresh)
-            readings = self.take(samples, once=once)
-            unjournaled = self.writer.unjournaled
-            new = self.fresh[known:] if unjournaled else []
-        if unjournaled:
-            self._commit_or_refuse(new, readings)
-        self.taken(readings)
-        return readings
+            taken = self.appender.take(samples, once=once)
+        return self.appender.confirm(taken)
 
     def enter(self, entries: Sequence[Entry], *, once: bool = False) -> int:
         """Do the same with single values of series that are known; raises what `append` does."""
         with self.writer.reading(self.writer.generation), self.numbered(len(entries)):
-            readings = self.take_entries(entries, once=once)
-        self.taken(readings)
-        return readings
+            taken = self.appender.take_entries(entries, once=once)
+        return self.appender.confirm(taken)
 
-    def _commit_or_refuse(self, new: Sequence[Write], readings: int) -> None:
-        """Commit what not even the journal had room for; it is not taken if that fails.
-
-        Unless it is on its way to a destination already: then it stays.
-        """
-        try:
-            self.writer.flush()
-        except StoreBroken:
-            with self.still:
-                if any(outbox.has(new) for outbox in self._outboxes):
-                    return
-                with self.writer.without(new) as found:
-                    if not found:
-                        return
-                    self.fresh = [write for write in self.fresh if write not in new]
-                    self._twins.forget(new)
-                    self.stored -= readings
-            raise
-
-    @contextmanager
-    def numbered(self, count: int) -> Iterator[None]:
-        """Hold the store's lock, with numbers for `count` samples at hand; for `take`."""
-        while True:
-            with self.lock:
-                if self._next + count <= self._ceiling:
-                    yield
-                    return
-            self._reserve(count)
-
-    def taken(self, readings: int) -> None:
-        """Let others know of what was taken, once the lock is free again."""
-        if readings:
-            self.wake()
-        if not self.writer.durability or self.writer.unjournaled:
-            with suppress(StoreBroken):  # they are taken all the same, and tried again
-                self.writer.flush()
-
-    def take(
-        self, samples: Sequence[Sample], *, once: bool = False, also: Sequence[Write] = ()
-    ) -> int:
-        """Do what `append` does, inside `numbered`; what it is `also` to write shares its fate."""
-        first = self._next
-        writes = [self._row(sample, seq) for seq, sample in enumerate(samples, first)]
-        kept = self._take(writes, once, also)
-        readings = sum(len(samples[write[1] - first].values) for write in kept)
-        self.stored += readings
-        return readings
-
-    def take_entries(
-        self, entries: Sequence[Entry], *, once: bool = False, also: Sequence[Write] = ()
-    ) -> int:
-        """Do what `enter` does, inside `numbered`; what it is `also` to write shares its fate."""
-        boot = self.clock.boot()
-        segment = self.segments.at(boot)
-        sources = {id: self.registry.lone(id).id for id in {entry[0] for entry in entries}}
-        writes: list[Write] = [
-            ("sample", seq, sources[id], segment, boot, at, f"[{text(value)}]")
-            for seq, (id, at, value) in enumerate(entries, self._next)
-        ]
-        readings = len(self._take(writes, once, also))
-        self.stored += readings
-        return readings
-
-    def _take(self, writes: list[Write], once: bool, also: Sequence[Write]) -> Sequence[Write]:
-        """Take rows of samples, numbered from the next number on; return those that are new."""
-        if self.keeper.refusing:
-            raise StoreError(self.keeper.refusing)
-        if self.salvage.floor > 1 or self._turn != self.salvage.turn:
-            self._turn = self.salvage.turn
-            self._twins.doubt()
-        new = self._twins.leave_out(writes) if once else self._twins.notice(writes)
-        stamped = {write[2] for write in new if write[5] is None} - self._stamped
-        self.writer.write([*(("stamped", id) for id in stamped), *new, *also])
-        self._next += len(writes)
-        self.fresh += new
-        self._stamped |= stamped
-        self._twins.add(new)
-        return new
-
-    def _row(self, sample: Sample, seq: int) -> Write:
-        source = self.registry.current(sample.bucket, sample.sensor)
-        values = [sample.values.get(name) for name in source.channels]
-        if len(values) - values.count(None) != len(sample.values):
-            raise BadValue(
-                f"{sample.sensor} has channels {source.channels}, not {[*sample.values]}"
-            )
-        given = None if sample.epoch is None else epoch.pack(sample.epoch)
-        segment = self.segments.at(sample.boot)
-        return ("sample", seq, source.id, segment, sample.boot, given, to_json(values))
-
-    def _reserve(self, count: int) -> None:
-        """Reserve numbers on the disk; waits for it, once in many thousand samples."""
-        with self.lock:
-            ceiling = self._next + count + RESERVE
-            self.writer.write([("reserve", ceiling)])
-        self.writer.flush()
-        with self.lock:
-            self._ceiling = max(self._ceiling, ceiling)
+    def numbered(self, count: int) -> AbstractContextManager[None]:
+        """Hold the store's lock, with numbers for `count` samples at hand; for the appender."""
+        return self._numbers.held(count)
 
     def _forget(self, writes: Sequence[Write]) -> None:
-        """Drop what a commit made durable from the fresh rows."""
-        rows = [write for write in writes if write[0] == "sample"]
-        if rows:
-            del self.fresh[: len(rows)]
-            self._twins.forget(rows)
-            self.sealer.count(rows)
-            self.committed = rows[-1][1]
+        self.appender.forget(writes)
+
+    @property
+    def fresh(self) -> list[Write]:
+        """The samples that are not committed yet."""
+        return self.appender.fresh
+
+    @property
+    def stored(self) -> int:
+        """Readings appended by this process."""
+        return self.appender.stored
+
+    @property
+    def committed(self) -> int:
+        """The number of the newest sample that is in the file."""
+        return self.appender.committed
+
+    @property
+    def last(self) -> int:
+        """The number of the newest sample."""
+        return self._numbers.next - 1
 
     # -- history -------------------------------------------------------------------------
-
-    def _tend(self) -> bool:
-        """Do what is due; True if more is."""
-        with self.writer.reading(self.writer.generation):
-            self._follow()
-            self.inspector.step()
-            more = self.keeper.step()  # first: without room nothing else can be done
-            self.tend_clock()
-            return more or (not self.sealer.is_flooded() and self.sealer.step())
-
-    def _follow(self) -> None:
-        """Have everyone read the file that is there now."""
-        if self._generation != self.writer.generation:
-            self._generation = self.writer.generation
-            self.keeper.follow()
-            self.inspector.follow()
-            self.sealer.follow()
-            self.salvage.start()
-            self.wake()
 
     def seal(self) -> None:
         """Do everything now that the background does in small pieces: seal what is due."""
         self.flush()
-        with self.writer.reading(self.writer.generation):
-            self._follow()
-            while self.sealer.step():
-                pass
+        self._chores.all(self.sealer.step)
 
     def inspect(self) -> None:
         """Look at everything now that the background looks at bit by bit, for what is damaged.
@@ -346,19 +218,13 @@ class Store:
         Raises:
             StoreBroken: it was; to try again helps.
         """
-        with self.writer.reading(self.writer.generation):
-            self._follow()
-            self.writer.doubted = True
-            while self.inspector.step():
-                pass
+        self.writer.doubted = True
+        self._chores.all(self.inspector.step)
 
     def trim(self) -> None:
         """Do everything now that keeps the store within its bounds."""
         self.flush()
-        with self.writer.reading(self.writer.generation):
-            self._follow()
-            while self.keeper.step():
-                pass
+        self._chores.all(self.keeper.step)
 
     # -- the clock -----------------------------------------------------------------------
 
@@ -427,11 +293,6 @@ class Store:
         for outbox in self.outboxes:
             outbox.wake()
 
-    @property
-    def last(self) -> int:
-        """The number of the newest sample."""
-        return self._next - 1
-
     def remember(self, key: str, value: str) -> None:
         """Keep a single fact in the table `meta`."""
         self.writer.write([("meta", key, value)])
@@ -451,11 +312,9 @@ class Store:
         """Commit everything and let go of the file; may be called twice."""
         # Readers first: the last connection to close is the one that may tidy the log away.
         self.salvage.stop()
-        self.keeper.stop()
-        self.inspector.stop()
-        self.sealer.stop()
+        self._chores.stop()
         for outbox in self._outboxes:
             outbox.close()
         self._reader.close()
         self.readers.close()
-        self.writer.close([("meta", "next_seq", self._next)])
+        self.writer.close([("meta", "next_seq", self._numbers.next)])

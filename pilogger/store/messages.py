@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from pilogger.errors import StoreError
 from pilogger.sample import Arrival
 from pilogger.store.log import Store
 
@@ -46,10 +47,16 @@ class Messages:
             # All of it but its values is a row, in the order of the table.
             rows = [("message", account, *each[:-1]) for each in new.values()]
             entries = [entry for each in new.values() for entry in each.entries]
-            readings = store.take_entries(entries, also=rows)
-            self._fresh.update((account, id) for id in new)
+            taken = store.appender.take_entries(entries, also=rows)
+            given = {(account, id) for id in new}
+            self._fresh |= given
             waiting = set(self._fresh)
-        store.taken(readings)
+        try:
+            store.appender.confirm(taken)
+        except StoreError:
+            with store.lock:
+                self._fresh -= given
+            raise
         store.flush()
         with store.lock:
             self._fresh -= waiting

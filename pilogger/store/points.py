@@ -16,6 +16,7 @@ from sqlite3 import Connection
 from pilogger import epoch
 from pilogger.errors import BadValue
 from pilogger.sample import Entry, Value, check_text
+from pilogger.store.appender import Taken
 from pilogger.store.blocks import ENDLESS, MICRO, Blocks, clamp
 from pilogger.store.connection import snapshot
 from pilogger.store.journal import Write
@@ -73,8 +74,8 @@ class Points:
         """
         writer = self._store.writer
         with writer.reading(writer.generation), self._store.numbered(len(entries)):
-            self._keep(entries)
-        self._store.taken(len(entries))
+            taken = self._keep(entries)
+        self._store.appender.confirm(taken)
 
     def increment(self, entries: Sequence[Entry], also: Sequence[Write] = ()) -> None:
         """Add each value to the one that its series has at its epoch, or to none.
@@ -87,16 +88,16 @@ class Points:
                 nothing was changed.
             StoreBroken: the disk took nothing.
         """
-        store, count = self._store, len(entries)
-        with self._one, store.readers.one() as db, store.numbered(count):
+        store = self._store
+        with self._one, store.readers.one() as db, store.numbered(len(entries)):
             places = [(series, epoch.nanoseconds(at)) for series, at, _ in entries]
             sums = _committed(db, set(places)) | self._uncommitted(set(places))
             added = []
             for entry, place in zip(entries, places, strict=True):
                 sums[place] = total = self._add(entry, sums.get(place))
                 added.append(entry._replace(value=total))
-            self._keep(added, also)
-        store.taken(count)
+            taken = self._keep(added, also)
+        store.appender.confirm(taken)
 
     def erase(self, series: int, first: int = -ENDLESS, last: int = ENDLESS) -> None:
         """Delete the points from epoch `first` up to, not with, `last`; both in nanoseconds.
@@ -131,13 +132,15 @@ class Points:
         row = ("erase", series, clamp(first), clamp(last), self._store.last)
         self._store.writer.write([row])
 
-    def _keep(self, entries: Sequence[Entry], also: Sequence[Write] = ()) -> None:
+    def _keep(self, entries: Sequence[Entry], also: Sequence[Write] = ()) -> Taken:
         registry = self._store.registry
         new = {entry[0] for entry in entries} - registry.latest
         # Rollups may have counted several values of one epoch, and are computed anew.
         anew: list[Write] = [("erase", id, -ENDLESS, ENDLESS, 0) for id in new]
-        self._store.take_entries(entries, also=[*(("latest", id) for id in new), *anew, *also])
+        before = [*(("latest", id) for id in new), *anew]
+        taken = self._store.appender.take_entries(entries, before=before, also=also)
         registry.latest |= new
+        return taken
 
     # -- what is there -------------------------------------------------------------------
 
