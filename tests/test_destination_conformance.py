@@ -18,7 +18,15 @@ from typing import Any
 import pytest
 from between import Between, Handler, answer, between, lose_the_answer, relay, say_nothing
 
-from pilogger.destinations import TYPES, Accepted, Destination, LockedOut, Refused, Wait
+from pilogger.destinations import (
+    TYPES,
+    Accepted,
+    Destination,
+    Interruptible,
+    LockedOut,
+    Refused,
+    Wait,
+)
 from pilogger.destinations.http import LONGEST_BODY
 from pilogger.destinations.initialstate import Bucket, InitialState
 from pilogger.destinations.rudderstack import RudderStack
@@ -242,6 +250,29 @@ def test_a_silent_server_is_waited_for(hurried: Destination, server: Between) ->
 
     assert isinstance(outcome, Wait)
     assert not outcome.answered
+
+
+@pytest.mark.fault(51, 56)
+def test_an_answer_that_is_waited_for_can_be_given_up(
+    ready: Destination, server: Between, hub: Hub
+) -> None:
+    """When a network comes, it may come sooner over a new connection."""
+    points = [point._replace(epoch=f"{point.epoch}7") for point in POINTS]
+
+    def interrupt(handler: Handler) -> None:
+        assert isinstance(ready, Interruptible)
+        ready.interrupt()
+        say_nothing(handler)
+
+    server.script.append(interrupt)
+    outcome = ready.send(points)
+    assert isinstance(ready.send(points), Accepted)
+
+    assert isinstance(outcome, Wait)
+    assert not outcome.answered
+    assert "when a network came" in outcome.reason
+    for point in points:
+        assert held(hub, point.epoch, ready) == [point.value]
 
 
 @pytest.mark.fault(57)

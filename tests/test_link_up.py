@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from logger_rig import configure
 
 from pilogger.clock import SystemClock
-from pilogger.destinations import LockedOut, Wait
+from pilogger.destinations import LockedOut, Outcome, Wait
 from pilogger.links import LinkWatcher
-from pilogger.sample import Sample
+from pilogger.sample import Point, Sample
 from pilogger.store import Outbox, Store
 from pilogger.testing import FakeClock, FlakyDestination
-from pilogger.uploader import Uploader, backoff
+from pilogger.uploader import Uploader, backoff, loop
 
 DAY = 86_400
 WEEKS = 3 * 7 * DAY
@@ -134,6 +134,70 @@ def test_the_pause_of_a_thread_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         sender.outbox.close()
 
 
+class Dead(FlakyDestination):
+    """Waits for an answer on a connection that a router has forgotten, once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self._interrupted = Event(), Event()
+
+    def send(self, points: Sequence[Point]) -> Outcome:
+        if not self.asked.is_set():
+            self.asked.set()
+            assert self._interrupted.wait(20)
+            return SILENT
+        return super().send(points)
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+
+    @property
+    def is_interrupted(self) -> bool:
+        return self._interrupted.is_set()
+
+
+@pytest.mark.fault(51, 56)
+def test_a_request_on_a_dead_connection_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has been waiting for long; the kernel would try again ever more seldom."""
+    monkeypatch.setattr(loop, "LONG", 0.0)
+    with closing(Store.open(tmp_path / "x.db", SystemClock("system"))) as store:
+        store.declare("air", {"t": "Cel"})
+        store.append([Sample("air", {"t": 1}, 0, "5")])
+        destination, outbox = Dead(), store.outbox("x")
+        sender = Uploader(destination, outbox, SystemClock("system"), "x", gather=0)
+        sender.start()
+        assert destination.asked.wait(20)
+        sender.network_came()
+        assert sender.drain(20)
+        sender.stop(5)
+        outbox.close()
+
+    assert [point.value for point in destination.arrived] == [1]
+
+
+def test_a_request_that_is_young_is_left_alone(
+    store: Store, outbox: Outbox, clock: FakeClock
+) -> None:
+    """Its answer is on its way."""
+    destination = Dead()
+    store.append([Sample("air", {"t": 1}, clock.boot())])
+    sender = Uploader(destination, outbox, clock, "hub", Random(1), gather=0)
+    thread = Thread(target=lambda: [sender.step(), sender.step()])
+    thread.start()
+    assert destination.asked.wait(20)
+    clock.advance(loop.LONG)
+    sender.network_came()
+    left_alone = not destination.is_interrupted
+    clock.advance(1)
+    sender.network_came()
+    thread.join()
+
+    assert left_alone
+    assert destination.is_interrupted
+
+
 WATCH = """
 import subprocess, sys
 from threading import Event
@@ -142,9 +206,10 @@ from pilogger.links import LinkWatcher
 told = Event()
 watcher = LinkWatcher(told.set).start()
 for command in sys.argv[1:]:
-    told.clear()
     subprocess.run(["ip", *command.split()], check=True)
     print(told.wait(0.3 if "down" in command else 10), flush=True)
+    while told.wait(0.3):  # addresses and routes follow a link
+        told.clear()
 watcher.stop()
 """
 

@@ -94,6 +94,15 @@ class Identified(Protocol):
         ...
 
 
+@runtime_checkable
+class Interruptible(Protocol):
+    """A destination that need not wait for its deadline, where a connection may be dead."""
+
+    def interrupt(self) -> None:
+        """Let a `send` that waits for an answer end with `Wait`; any thread may say so."""
+        ...
+
+
 def find(kind: str) -> type:
     """Load the destination class of a `type:`; KeyError if there is none."""
     module, name = TYPES[kind].split(":")

@@ -72,6 +72,7 @@ class Http:
         self._proxies = dict(proxies or {})
         self._session = _session()
         self._hung: list[Thread] = []
+        self._box: SimpleQueue[Answer | Exception] = SimpleQueue()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Wait:
         """Send a body; see `ask`."""
@@ -88,6 +89,7 @@ class Http:
         if len(self._hung) >= MOST_HUNG:
             return Wait(f"{host} keeps {MOST_HUNG} earlier requests hanging")
         box: SimpleQueue[Answer | Exception] = SimpleQueue()
+        self._box = box
         request = requests.Request(method, url, dict(headers), data=body)
         work = (self._session, request, self._times, self._proxies, box)
         thread = Thread(target=_exchange, args=work, name=f"{method} {host}", daemon=True)
@@ -98,14 +100,19 @@ class Http:
         try:
             found = box.get(timeout=self._times["total"])
         except Empty:
+            found = _Overdue()
+        if isinstance(found, _Overdue | _Interrupted) and thread.is_alive():
             self._hung.append(thread)
             self._session = _session()
-            found = _Overdue()
         if isinstance(found, Answer):
             return self._without_secrets(found)
         if isinstance(found, OSError):  # requests' own errors are among them
             return _trouble(found, host, self._times)
         raise found
+
+    def interrupt(self) -> None:
+        """Let `ask` give up the answer that it waits for; any thread may say so."""
+        self._box.put(_Interrupted())  # nobody looks into a box twice
 
     def close(self) -> None:
         """Let go of the connection; may be called twice."""
@@ -220,6 +227,10 @@ class _Overdue(TimeoutError):
     """An exchange passed the deadline for the whole of it."""
 
 
+class _Interrupted(TimeoutError):
+    """A network came, over which an answer may come sooner."""
+
+
 # What is said about the first kind that an error is, or wraps. The texts of requests itself
 # are not repeated, since they may quote headers.
 SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
@@ -230,6 +241,7 @@ SENTENCES: tuple[tuple[type[BaseException], str], ...] = (
     (requests.ConnectTimeout, "no connection to {host} within {connect:g} s"),
     (urllib3.exceptions.ReadTimeoutError, "{host} is connected, but was silent for {read:g} s"),
     (_Overdue, "{host} gave no complete answer within {total:g} s"),
+    (_Interrupted, "{host} had not answered when a network came"),
     (ConnectionRefusedError, "{host} refuses connections: nothing listens there"),
     (ConnectionError, "{host} closed the connection without an answer"),
     (requests.exceptions.ChunkedEncodingError, "{host} broke off in its answer"),

@@ -92,6 +92,9 @@ class Events:
             return LockedOut(f"the bucket cannot be made: {judged.reason}")
         return judged
 
+    def interrupt(self) -> None:
+        self.http.interrupt()
+
     def close(self) -> None:
         self.http.close()
 

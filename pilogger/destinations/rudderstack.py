@@ -82,6 +82,10 @@ class Api:
         self.answer = found
         return Accepted() if _is_success(found) else outcome(found)
 
+    def interrupt(self) -> None:
+        """Let `deliver` give up the answer that it waits for; any thread may say so."""
+        self._http.interrupt()
+
     def close(self) -> None:
         """Let go of the connection; may be called twice."""
         self._http.close()
@@ -143,6 +147,9 @@ class RudderStack:
             return self._api.deliver([self._message(sample) for sample in samples])
         except BadValue as error:
             return Refused(str(error))
+
+    def interrupt(self) -> None:
+        self._api.interrupt()
 
     def close(self) -> None:
         self._api.close()

@@ -93,6 +93,9 @@ class TempoDB:
         answer = self._ask("POST", ["multi"], body=wire.encode_multi(items))
         return answer if isinstance(answer, Wait) else _judge(answer)
 
+    def interrupt(self) -> None:
+        self.http.interrupt()
+
     def close(self) -> None:
         self.http.close()
 

@@ -14,7 +14,7 @@ from pilogger.store.blocks import Blocks, Row
 from pilogger.store.connection import snapshot
 from pilogger.store.schema import SAMPLE, SOUND
 
-WINDOW = 8192  # numbers that are looked at together
+WINDOW = 2048  # numbers that are looked at together; what they take in memory is never given back
 
 seq_of = itemgetter(0)
 
@@ -28,13 +28,19 @@ class _Span(NamedTuple):
     rows: list[Row]
 
 
+NOTHING = _Span(0, 0, 0, [])
+
+
 class Arrivals:
-    """Reads a store from any number on; one thread at a time."""
+    """Reads a store from any number on; one thread at a time.
+
+    Sealed samples are at hand in memory until the reader has come to fresh ones.
+    """
 
     def __init__(self, db: Connection) -> None:
         self._db = db
         self._blocks = Blocks(db)
-        self._span = _Span(0, 0, 0, [])
+        self._span = NOTHING
 
     def after(self, seq: int, newest: int, limit: int) -> list[Row]:
         """Return the first `limit` samples after number `seq`, up to `newest`."""
@@ -49,6 +55,9 @@ class Arrivals:
             found = list(self._sealed(seq, rows[-1][0] if full else newest, limit))
         if found:
             rows = sorted(rows + found, key=seq_of)
+        else:
+            self._span = NOTHING
+            self._blocks.forget()
         return rows[:limit]
 
     def _sealed(self, seq: int, newest: int, limit: int) -> Iterator[Row]:
@@ -84,9 +93,7 @@ class Arrivals:
         for (id,) in headers:
             block = self._blocks.one(id, segments)
             if block is not None:
-                found = block.rows()
-                start = bisect_right(found, seq, key=seq_of)
-                rows += found[start : bisect_right(found, until, key=seq_of)]
+                rows += block.rows(seq, until)
         rows.sort(key=seq_of)
         self._span = _Span(version, seq, until, rows)
         return self._span

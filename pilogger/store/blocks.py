@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from sqlite3 import Connection
@@ -44,20 +45,16 @@ class Block(NamedTuple):
         """Return the wall times of its rows, in nanoseconds."""
         return walls(self.body.times, self.segment)
 
-    def rows(self) -> list[Row]:
-        """Return its samples, in the order of their arrival."""
+    def rows(self, after: int = 0, until: int = ENDLESS) -> list[Row]:
+        """Return its samples with numbers after `after`, up to `until`, as they arrived."""
         body, source = self.body, self.source
-        columns = zip(*(body.column(i) for i in range(body.width)), strict=True)
+        part = slice(bisect_right(body.seqs, after), bisect_right(body.seqs, until))
+        columns = zip(*(body.column(i)[part] for i in range(body.width)), strict=True)
+        rows = zip(body.seqs[part], body.times[part], columns, strict=True)
         if self.segment is None:
-            return [
-                (seq, source, 0, 0, packed, list(values))
-                for seq, packed, values in zip(body.seqs, body.times, columns, strict=True)
-            ]
+            return [(seq, source, 0, 0, packed, list(values)) for seq, packed, values in rows]
         segment = self.segment.id
-        return [
-            (seq, source, segment, int(boot), None, list(values))
-            for seq, boot, values in zip(body.seqs, body.times, columns, strict=True)
-        ]
+        return [(seq, source, segment, int(boot), None, list(values)) for seq, boot, values in rows]
 
 
 class Blocks:
@@ -75,6 +72,10 @@ class Blocks:
     def damaged(self) -> int:
         """How many blocks were found that are not what was written."""
         return len(self._damaged)
+
+    def forget(self) -> None:
+        """Keep no opened block at hand."""
+        self._opened.clear()
 
     def segments(self) -> dict[int, Segment]:
         """Read what is known of the clock now."""

@@ -12,8 +12,9 @@ from contextlib import AbstractContextManager, nullcontext
 from random import Random
 from threading import Event, Thread
 
+from pilogger import destinations
 from pilogger.clock import Clock
-from pilogger.destinations import Destination, LockedOut, Refused, Wait
+from pilogger.destinations import Destination, Interruptible, LockedOut, Refused, Wait
 from pilogger.errors import StoreError
 from pilogger.store import Outbox
 from pilogger.uploader.outage import Outage
@@ -23,6 +24,7 @@ from pilogger.uploader.state import Outcome, State
 GATHER = 1.0  # seconds that a reading waits for company
 IDLE = 5.0  # seconds between two looks at a silent store, which wakes us anyway
 GROW_AFTER = 50  # full requests in a row before a larger one is tried
+LONG = 3.0  # seconds; an answer that takes longer than this may never come
 REASONS = 5  # last refusals that are remembered
 
 
@@ -68,6 +70,7 @@ class Uploader:
         self._drained: Event | None = None
         self._delay = 0.0
         self._stop = Event()
+        self._sending: float | None = None  # since when an answer is waited for
         self._hurry = Event()  # ends the pause of an outage
         self._abandoned = False
         self._thread = Thread(target=self._run, name=f"upload {name}", daemon=True)
@@ -85,10 +88,15 @@ class Uploader:
         self.outbox.wake()
 
     def network_came(self) -> None:
-        """Try again at once, if nobody has answered; any thread may say so."""
-        outage = self._outage
-        if outage and outage.network_came(self._clock.monotonic()):
+        """Try again at once, if nobody has answered; any thread may say so.
+
+        A request that has waited for long may be on a connection that is dead: it is repeated.
+        """
+        now, outage, sending = self._clock.monotonic(), self._outage, self._sending
+        if outage and outage.network_came(now):
             self._hurry.set()
+        if sending and now - sending > LONG and isinstance(self._destination, Interruptible):
+            self._destination.interrupt()
 
     def stop(self, timeout: float) -> None:
         """End; a request under way gets `timeout` seconds, then its thread is left behind.
@@ -196,8 +204,7 @@ class Uploader:
         """Send the next part; when that was the last, move the cursor."""
         if part := shipment.next(self._limit):
             self._requests += 1
-            with self._inside():
-                outcome = self._destination.send(part)
+            outcome = self._send(part)
             if self._abandoned:
                 return IDLE
             if isinstance(outcome, Wait | LockedOut):
@@ -214,6 +221,14 @@ class Uploader:
             self._shipment = None
         self._well()
         return 0
+
+    def _send(self, part: Part) -> destinations.Outcome:
+        self._sending = self._clock.monotonic()
+        try:
+            with self._inside():
+                return self._destination.send(part)
+        finally:
+            self._sending = None
 
     # -- what follows from an outcome ------------------------------------------------------
 
