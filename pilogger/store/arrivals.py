@@ -57,7 +57,6 @@ class Arrivals:
             rows = sorted(rows + found, key=seq_of)
         else:
             self._span = NOTHING
-            self._blocks.forget()
         return rows[:limit]
 
     def _sealed(self, seq: int, newest: int, limit: int) -> Iterator[Row]:
@@ -94,6 +93,7 @@ class Arrivals:
             block = self._blocks.one(id, segments)
             if block is not None:
                 rows += block.rows(seq, until)
+        self._blocks.forget()
         rows.sort(key=seq_of)
         self._span = _Span(version, seq, until, rows)
         return self._span
