@@ -209,8 +209,8 @@ def test_a_number_of_absurd_length_costs_only_its_message() -> None:
     ("sent", "words"),
     [
         (b"", "Request body is nil"),
-        (b"{", "Invalid JSON"),
-        (b"\xff", "not UTF-8 at byte 0"),
+        (b"{", "the body is not JSON"),
+        (b"\xff", "not UTF-8: byte 0"),
         (b"[]", "a batch is like"),
         (b"{}", "a batch is like"),
         (b'{"batch": {}}', "a batch is like"),

@@ -24,6 +24,7 @@ from uuid import uuid4
 
 from pilogger import epoch, periods
 from pilogger.errors import BadValue
+from pilogger.protocols.untrusted import parse
 from pilogger.sample import Value, check_text, check_value, series_key
 
 BATCH_PATH = "/v1/batch"
@@ -126,15 +127,7 @@ def dump(message: dict[str, Any]) -> str:
 def _parse(body: bytes | str) -> Any:
     if not body:
         raise BadValue("Request body is nil")
-    try:
-        text = body if isinstance(body, str) else body.decode("utf-8-sig")
-        return json.loads(text, parse_int=_whole)
-    except UnicodeDecodeError as error:
-        raise BadValue(f"Invalid JSON: it is not UTF-8 at byte {error.start}") from None
-    except ValueError as error:
-        raise BadValue(f"Invalid JSON: {error}") from None
-    except RecursionError:
-        raise BadValue("Invalid JSON: it is nested too deeply") from None
+    return parse(body, float, _whole)
 
 
 def _whole(digits: str) -> int | float:
