@@ -1,4 +1,4 @@
-"""A consistent copy of a store, also while it is written."""
+"""A consistent copy of a store, also while it is written; of a hub's, with its accounts."""
 
 from __future__ import annotations
 
@@ -9,41 +9,71 @@ from contextlib import closing
 from pathlib import Path
 
 from pilogger.errors import PiloggerError, StoreDamaged
-from pilogger.store import open_reader
+from pilogger.store import beside, open_reader
 from pilogger.store.connection import snapshot
 from pilogger.store.damage import sync
 
 PAGES = 4096  # between two reports of progress
+ACCOUNTS = "accounts"  # of a hub: a file beside its store
 
 
 def backup(store: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> int:
     """Copy what is committed in `store` to the new file `target`; returns its size in bytes.
 
-    The copy is whole or not there. `progress` is told the pages that are copied, and all.
+    Where there are accounts of a hub beside the store, they come beside the copy: read after
+    it, so that whoever's data it holds has an account. The copies are whole or not there, and
+    for their owner only. `progress` is told the pages that are copied, and all.
 
     Raises:
-        PiloggerError: the target is there already, or cannot be written.
+        PiloggerError: the target is there already, or cannot be written; the accounts cannot
+            be read.
         StoreBroken: there is no store, or it cannot be read.
         StoreDamaged: the store is not sound, and so the copy would not be.
     """
-    if target.exists():
-        raise PiloggerError(f"{target} is there already: name a new file")
-    part = target.with_name(f".{target.name}.part")
+    of_hub = beside(target, ACCOUNTS)
+    for path in (target, of_hub):
+        if path.exists():
+            raise PiloggerError(f"{path} is there already: name a new file")
+    parts: dict[Path, Path] = {}  # what is written, by what it will be
     try:
         with closing(open_reader(store)) as reader:
-            part.unlink(missing_ok=True)
-            with closing(sqlite3.connect(part)) as copy:
+            parts[target] = _begin(target)
+            with closing(sqlite3.connect(parts[target])) as copy:
                 _copy(reader, copy, progress)
-        os.chmod(part, 0o600)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(target)
-        sync(target.parent)
+        if (accounts := _accounts(store)) is not None:
+            parts[of_hub] = _begin(of_hub)
+            parts[of_hub].write_bytes(accounts)
+        for part in parts.values():
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+        for path, part in reversed(parts.items()):  # once the store is there, all is
+            part.rename(path)
+            sync(path.parent)
     except (OSError, sqlite3.Error) as error:
         raise PiloggerError(f"{target} cannot be written: {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts.values():
+            part.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _begin(target: Path) -> Path:
+    """Make the file that will be `target`, empty and for its owner only."""
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return part
+
+
+def _accounts(store: Path) -> bytes | None:
+    """Read the accounts; they are replaced whole, so these are those of one moment."""
+    path = beside(store, ACCOUNTS)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PiloggerError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _copy(

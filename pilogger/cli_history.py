@@ -256,7 +256,10 @@ def import_(file: Path, config: Path | None, store: Path | None, zone: str) -> N
 @config_option
 @store_option
 def backup(target: Path, config: Path | None, store: Path | None) -> None:
-    """Copy the store to the new file TARGET, also while the logger runs."""
+    """Copy the store to the new file TARGET, also while the logger or the hub runs.
+
+    With the store of a hub come its accounts, as TARGET-accounts.
+    """
     from pilogger import backup
 
     found = _store(config, store)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
+from logger_rig import PATIENCE_S, process
 
 from pilogger import series
 from pilogger.backup import backup
 from pilogger.errors import PiloggerError, StoreBroken, StoreDamaged
+from pilogger.hub import Accounts, Hub, register
 from pilogger.sample import Sample
-from pilogger.store import Store, open_reader
+from pilogger.store import Store, beside, open_reader
 from pilogger.testing import FakeClock
 
 
@@ -21,6 +25,14 @@ def filled(path: Path, readings: int) -> Store:
     store.declare("n", {"": "1"})
     store.append([Sample("n", {"": n}, 100_000_000 + n * 1_000_000) for n in range(readings)])
     return store
+
+
+def post(hub: Hub, value: int, key: str = "key of ann") -> int:
+    event = {"key": "a", "value": value, "epoch": value}
+    headers = {"X-IS-BucketKey": "b", "X-IS-AccessKey": key}
+    return requests.post(
+        f"{hub.url}/api/events", json=event, headers=headers, timeout=10
+    ).status_code
 
 
 def readings(path: Path) -> int:
@@ -73,6 +85,47 @@ def test_a_copy_is_whole_or_not_there(tmp_path: Path) -> None:
         backup(tmp_path / "y.db", tmp_path / "copy.db")
 
     assert not [file for file in tmp_path.rglob("*") if "copy" in file.name]
+
+
+def test_a_hub_is_restored_with_its_accounts(tmp_path: Path) -> None:
+    """By the words of docs/hub.md: whoever had an account has it again, and what it had sent."""
+    (tmp_path / "away").mkdir()
+    here, copy = tmp_path / "hub.db", tmp_path / "away" / "hub.db"
+    files = [copy, beside(copy, "accounts")]
+    register.add(beside(here, "accounts"), register.Account("ann", "key of ann", "secret of ann"))
+    with Hub("127.0.0.1", 0, here, Accounts(path=beside(here, "accounts"))) as hub:
+        post(hub, 1)
+        with process("backup", "--store", here, copy) as command:
+            assert command.wait(PATIENCE_S) == 0
+        register.add(beside(here, "accounts"), register.Account("eve", "key of eve"))
+        post(hub, 2)
+    modes = [file.stat().st_mode & 0o777 for file in files]
+    for what in ("wal", "shm"):
+        beside(here, what).unlink(missing_ok=True)
+    subprocess.run(["install", "-m", "600", "-t", tmp_path, *files], check=True)
+    with Hub("127.0.0.1", 0, here, Accounts(path=beside(here, "accounts"))) as hub:
+        secret = ("key of ann", "secret of ann")
+        found = requests.get(f"{hub.url}/api/health", auth=secret, timeout=10).json()
+        stranger = post(hub, 3, "key of eve")
+        own = post(hub, 4)
+
+    assert modes == [0o600, 0o600]
+    assert found["readings"] == 1
+    assert (own, stranger) == (204, 401)
+
+
+def test_accounts_are_not_overwritten_and_cost_no_half_backup(tmp_path: Path) -> None:
+    """Those of another hub stay; and those that cannot be read are told, and nothing is left."""
+    filled(tmp_path / "x.db", 1).close()
+    beside(tmp_path / "copy.db", "accounts").write_text("precious")
+    with pytest.raises(PiloggerError, match=r"copy\.db-accounts is there already"):
+        backup(tmp_path / "x.db", tmp_path / "copy.db")
+    beside(tmp_path / "x.db", "accounts").mkdir()
+    with pytest.raises(PiloggerError, match=r"x\.db-accounts cannot be read: Is a directory"):
+        backup(tmp_path / "x.db", tmp_path / "other.db")
+
+    assert beside(tmp_path / "copy.db", "accounts").read_text() == "precious"
+    assert not [file for file in tmp_path.iterdir() if "other" in file.name]
 
 
 def test_damage_is_not_copied_in_silence(tmp_path: Path) -> None:

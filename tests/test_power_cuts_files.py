@@ -78,10 +78,11 @@ def test_the_accounts_of_a_hub_are_the_old_or_the_new(tmp_path: Path) -> None:
 
 @pytest.mark.fault(11)
 def test_a_backup_is_whole_or_not_there(tmp_path: Path) -> None:
-    """And once the command has said that it is there, it is."""
+    """And once the command has said that it is there, it is; with it the accounts of a hub."""
     folder = tmp_path / "life"
     folder.mkdir()
     Store.open(folder / "x.db", FakeClock()).close()
+    register.add(folder / "x.db-accounts", register.Account("ann", "key"))
     seen = set()
     for left, said in cuts(folder, BACKUP, 8):
         copy = left / "copy.db"
@@ -90,6 +91,7 @@ def test_a_backup_is_whole_or_not_there(tmp_path: Path) -> None:
             assert reader.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert reader.execute("SELECT value FROM meta WHERE key = 'id'").fetchone()
             reader.close()
+            assert [each.name for each in register.load(left / "copy.db-accounts")] == ["ann"]
         seen.add((copy.exists(), said))
 
     assert seen == {(False, 0), (True, 0), (True, 1)}
