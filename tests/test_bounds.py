@@ -88,7 +88,7 @@ def test_a_full_store_takes_readings_again_when_a_reload_allows_it_more(tmp_path
         rig.eventually(lambda: agent.store.stored > stored + 20)
         after = agent.state()["store"]
 
-    assert "takes no more: it has reached store.max_size, and store.when_full is stop" in why
+    assert "takes no more: it is as large as it may be; store.max_size and store.when_full" in why
     assert (after["trouble"], after["dropped"], after["evicted"]) == ("", 0, {})
     assert after["max_size"] == 10**8
 

@@ -15,8 +15,10 @@ from random import Random
 import pytest
 
 from pilogger.errors import StoreBroken, StoreError
+from pilogger.hub import server
 from pilogger.sample import Sample, Value
 from pilogger.series import count
+from pilogger.spool import sender
 from pilogger.store import Bounds, Store, ballast, evicted, open_reader
 from pilogger.store.retention import FRACTION, WhenFull
 from pilogger.testing import FakeClock
@@ -131,13 +133,29 @@ def test_a_store_that_stops_keeps_what_it_has(card: Path) -> None:
     while not rig.store.keeper.refusing:
         rig.poll()
         rig.tend()
-    with pytest.raises(StoreError, match=r"takes no more: the disk has no more to spare"):
+    with pytest.raises(StoreError, match=r"no more to spare; store\.min_free and store\.when_full"):
         rig.poll()
 
     assert rig.gone() == {}
     assert ballast.disk(rig.path).free > SIZE // FRACTION // 2
     rig.check()
     rig.store.close()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "own"), [(server.BOUNDS, "--store"), (sender.BOUNDS, "XDG_STATE_HOME, or store=")]
+)
+def test_who_has_no_config_is_told_of_its_own_options(card: Path, bounds: Bounds, own: str) -> None:
+    """A hub and a client's spool; nothing there is called store.when_full."""
+    rig = Rig(card, "stop")
+    rig.store.keeper.limit(bounds)
+    while not (why := rig.store.keeper.refusing):
+        rig.poll()
+        rig.tend()
+    rig.store.close()
+
+    assert own in why
+    assert "store." not in why
 
 
 @pytest.mark.fault(18)

@@ -441,7 +441,7 @@ def test_stop_takes_no_more(rig: Rig) -> None:
     rig.store.seal()
     rig.store.keeper.limit(Bounds(max_size=1000, when_full="stop"))
     rig.store.trim()
-    with pytest.raises(StoreError, match="takes no more: it has reached store"):
+    with pytest.raises(StoreError, match="takes no more: it is as large as it may be"):
         rig.poll(1)
     assert rig.gone() == {}
 

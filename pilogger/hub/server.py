@@ -31,7 +31,9 @@ IDLE_S = 5
 GRACE_S = 1
 YOUNG = 50_000  # objects; a batch has as many, and none of them is in a circle
 
-BOUNDS = Bounds(when_full="stop")
+BOUNDS = Bounds(
+    when_full="stop", remedy="make room on it, or start the hub with a --store on another disk"
+)
 """Clients keep what is not taken, and nobody else has what was: on a full disk none of it goes."""
 
 

@@ -24,7 +24,11 @@ STOP_S = 0.5  # for a request that is under way
 LOOK_S = 0.05  # between two looks whether all is delivered
 
 # What waits is not given up for what comes: a full disk is an error of the call.
-BOUNDS = Bounds(keep=KEPT_S, when_full="stop")
+BOUNDS = Bounds(
+    keep=KEPT_S,
+    when_full="stop",
+    remedy="make room on it, or set XDG_STATE_HOME, or store=, to another disk",
+)
 FILES = ("wal", "shm", "fresh-0", "fresh-1", "lock")
 BALLAST = "ballast"  # of use while somebody writes
 

@@ -45,19 +45,23 @@ WORDS = {
     "space": "had to make room on the disk (store.min_free)",
 }
 STOPPED = {
-    "size": "it has reached store.max_size",
-    "space": "the disk has no more to spare (store.min_free)",
+    "size": ("it is as large as it may be", "store.max_size"),
+    "space": ("the disk has no more to spare", "store.min_free"),
 }
 PARTS = ("wal", "fresh-0", "fresh-1", "ballast")
 
 
 class Bounds(NamedTuple):
-    """What a store may be: `keep` in seconds, `max_size` and `min_free` in bytes."""
+    """What a store may be: `keep` in seconds, `max_size` and `min_free` in bytes.
+
+    `remedy` tells a person what to do where nothing more is taken and no config says so.
+    """
 
     keep: float | None = None
     max_size: int | None = None
     when_full: WhenFull = "drop_oldest"
     min_free: int = 100_000_000
+    remedy: str = ""
 
 
 USUAL = Bounds()
@@ -163,8 +167,12 @@ class Keeper:
         return "space" if (low or self._pressed) and room.spare < slack else None
 
     def _refuse(self, reason: Reason | None) -> None:
-        why = f"{STOPPED[reason]}, and store.when_full is stop" if reason else ""
-        self.refusing = f"{self._store.path} takes no more: {why}" if why else ""
+        if reason is None:
+            self.refusing = ""
+            return
+        why, option = STOPPED[reason]
+        remedy = self.bounds.remedy or f"{option} and store.when_full say so"
+        self.refusing = f"{self._store.path} takes no more: {why}; {remedy}"
 
     def _relieve(self) -> None:
         """The disk is full: make room for what has to be written before anything can go.
@@ -244,6 +252,7 @@ class Keeper:
         """Tell the bounds, what had to go, and who holds nothing back; for `pilogger status`."""
         names = {outbox.name for outbox in self._store.outboxes}
         found: dict[str, Any] = {**self.bounds._asdict(), "evicted": {}, "removed": []}
+        del found["remedy"]
         with suppress(StoreBroken), closing(open_reader(self._store.path)) as db:
             found["evicted"] = evicted(db)
             known = db.execute("SELECT name FROM destination ORDER BY name")
