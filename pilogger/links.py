@@ -48,6 +48,10 @@ class LinkWatcher:
         """End; waits until `on_up` is not running any more."""
         os.eventfd_write(self._end, 1)
         self._thread.join()
+        self.leave()
+
+    def leave(self) -> None:
+        """Close what the kernel tells through; in a child, which has no thread, that is all."""
         os.close(self._end)
         if self._socket:
             self._socket.close()

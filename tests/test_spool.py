@@ -422,8 +422,9 @@ def test_a_killed_process_loses_nothing(folder: Path, server: Path) -> None:
 
 @pytest.mark.fault(30)
 def test_a_child_has_a_file_of_its_own(folder: Path, server: Path) -> None:
-    """After a fork both go on; neither sends what is the other's."""
+    """After a fork both go on; neither sends what is the other's, or keeps its ear for networks."""
     done = run(folder, """
+from glob import glob
 put(1)
 spool.flush(10)
 before = spool.store.path
@@ -434,10 +435,47 @@ if child:
     _, status = os.waitpid(child, 0)
     assert status == 0, status
 put(4 if child else 5)
+files = [os.readlink(fd) for fd in glob("/proc/self/fd/*") if os.path.lexists(fd)]
+assert sum("eventfd" in file for file in files) == 1, files
 """)  # fmt: skip
 
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(arrived(folder)) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.fault(30)
+def test_a_fork_while_another_thread_closes_harms_neither(folder: Path, server: Path) -> None:
+    """Whatever of the closing file the parent had let go of already, the child leaves alone."""
+    done = run(folder, """
+from threading import Event, Thread
+asked, over, send = Event(), Event(), arrived.send
+
+def wait(points):
+    asked.set()
+    over.wait(10)
+    return send(points)
+
+arrived.send = wait
+put(1)
+asked.wait(10)
+uploader = spool._sender.uploader
+closing = Thread(target=spool.close, args=(0,))
+closing.start()
+uploader._stop.wait(10)
+child = os.fork()
+over.set()
+arrived.send = send
+if child:
+    closing.join()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, status
+else:
+    put(2)
+    assert spool.flush(10)
+""")  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(set(arrived(folder))) == [1, 2]
 
 
 def test_a_child_of_multiprocessing_sends_all_before_it_ends(folder: Path, server: Path) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pilogger.clock import SystemClock
 from pilogger.destinations import Destination, Outcome
+from pilogger.links import LinkWatcher
 from pilogger.sample import Point
 from pilogger.spool.process import gate, senders, unforked
 from pilogger.store import Bounds, Store, beside
@@ -65,7 +66,9 @@ class Sender:
             try:
                 place, outbox = _Observed(make(self.store), observer), self.store.outbox(kind)
                 self.uploader = Uploader(place, outbox, clock, kind, gather=gather, enough=enough)
+                self._links = LinkWatcher(self.uploader.network_came)
                 self.uploader.start()
+                self._links.start()
             except BaseException:
                 self.store.close()
                 raise
@@ -93,8 +96,9 @@ class Sender:
         self.uploader.stop(STOP_S)
         with ExitStack() as stack:
             stack.enter_context(gate(self.store.path.parent) if remove else unforked())
-            if self in senders:
+            if self in senders:  # in one step for a fork, whose child would close files twice
                 senders.remove(self)
+                self._links.stop()
             done = self.pending == 0
             self.store.close()
             beside(self.store.path, BALLAST).unlink(missing_ok=True)
@@ -124,6 +128,7 @@ class Sender:
     def leave(self) -> None:
         """Leave it to the parent, in a child."""
         self.store.writer.leave()
+        self._links.leave()
 
 
 class _Observed:
