@@ -173,7 +173,7 @@ switch_on() {
 
 # Versions are numbered: a Pi may not know the time.
 fetch() {
-    local number extra=${hub:+[hub]} requirement
+    local number extra=[serial${hub:+,hub}] requirement
     folder "$OPT/versions"
     number=$(find "$OPT/versions" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort -n | tail -n 1)
     new=$OPT/versions/$((${number:-0} + 1))

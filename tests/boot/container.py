@@ -163,7 +163,7 @@ def wheels(root: Path, *built: Path) -> None:
         shutil.copy(wheel, folder)
     python = next((root / "usr/bin").glob("python3.[0-9]*")).name.removeprefix("python")
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:")
-    call(*pip, f"--python-version={python}", f"--dest={folder}", f"{built[0]}[hub]")
+    call(*pip, f"--python-version={python}", f"--dest={folder}", f"{built[0]}[hub,serial]")
 
 
 def build(tree: Path, version: str, **added: str) -> Path:

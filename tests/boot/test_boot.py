@@ -131,6 +131,15 @@ def test_one_line_leads_to_readings_on_the_hub(machine: Machine) -> None:
     assert shown(machine, "StatusText")
 
 
+def test_sensors_at_serial_ports_need_no_pip(machine: Machine) -> None:
+    """All that such a sensor wants is its port."""
+    (machine.root / "root/gps.yaml").write_text("sensors: {place: {driver: gps, every: 1s}}\n")
+
+    _, said = machine.attempt("pilogger", "read", "place", "--config", "/root/gps.yaml")
+
+    assert "there is no /dev/serial0" in said
+
+
 def test_secrets_are_for_their_owners_only(machine: Machine) -> None:
     """Nobody else reads an access key; everybody may ask how it goes."""
     seen = machine.run("stat", "-c", "%U %a", "/etc/pilogger/secrets.yaml", "/etc/pilogger/hub.env")
