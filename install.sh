@@ -49,10 +49,10 @@ step() { at=$((at + 1)); printf '\n[%d/%d] %s\n' "$at" "${#STEPS[@]}" "${STEPS[a
 options() {
     while [ $# -gt 0 ]; do
         case $1 in
-            --version) want=${2:-} ;;
-            --source) source=${2:-} ;;
-            --prefix) prefix=${2:-} ;;
-            --enable) buses=${2:-} ;;
+            --version) value "$@"; want=$2; shift ;;
+            --source) value "$@"; source=$2; shift ;;
+            --prefix) value "$@"; prefix=$2; shift ;;
+            --enable) value "$@"; buses=$2; shift ;;
             --hub) hub=yes ;;
             --hub-only) hub=yes logger="" ;;
             --no-start) start=point ;;
@@ -61,10 +61,6 @@ options() {
             --yes) yes=yes ;;
             --help | -h) usage; exit 0 ;;
             *) wrong "there is no option $1" ;;
-        esac
-        case $1 in --version | --source | --prefix | --enable)
-            [ -n "${2:-}" ] || wrong "$1 needs a value"
-            shift ;;
         esac
         shift
     done
@@ -76,6 +72,7 @@ options() {
     if [ -n "$prefix" ]; then prefix=$(realpath "$prefix") || wrong "there is no folder $prefix"; fi
 }
 
+value() { [ -n "${2:-}" ] || wrong "$1 needs a value"; }
 wrong() { printf 'install.sh: %s\n\n' "$*" >&2; usage >&2; exit 2; }
 
 # -- 1 to 3: the machine ---------------------------------------------------------------------------
@@ -158,10 +155,9 @@ users() {
 }
 
 switch_on() {
-    local -A verb=([i2c]=do_i2c [spi]=do_spi [w1]=do_onewire)
     local -A line=([i2c]=dtparam=i2c_arm=on [spi]=dtparam=spi=on [w1]=dtoverlay=w1-gpio)
     if command -v raspi-config >/dev/null; then
-        raspi-config nonint "${verb[$1]}" 0
+        raspi-config nonint "do_${1/w1/onewire}" 0
         say "$1 is on, at the latest after the next start of the machine."
     else
         say "There is no raspi-config to switch $1 on: put the line ${line[$1]} into" \
@@ -187,45 +183,12 @@ fetch() {
     # Nothing else is shared with the system, so that no later apt can break it.
     "$new/bin/pip" install --quiet --ignore-installed "$requirement"
     "$new/bin/pilogger" --version
-    [ -e "$new/share/pilogger/systemd/pilogger.service" ] ||
+    "$new/bin/python" -I -c 'import pilogger.first' 2>/dev/null ||
         die "this version is too old for this installer: take the one that came with it"
 }
 
-configure() {
-    local key fresh=""
-    folder "$ETC"
-    if [ -n "$logger" ] && [ ! -e "$CONFIG" ]; then
-        install -m 644 "$new/share/pilogger/pi.yaml" "$CONFIG"
-        fresh=yes
-        say "$CONFIG logs this machine itself, for a start."
-    fi
-    if [ -n "$logger" ] && [ ! -e "$ETC/secrets.yaml" ]; then
-        install -m 600 -o pilogger -g pilogger /dev/null "$ETC/secrets.yaml"
-        say "$ETC/secrets.yaml is for access keys; only pilogger reads it."
-    fi
-    [ -n "$hub" ] || return 0
-    if [ ! -e "$ETC/hub.env" ]; then
-        key=$(python3 -c 'import secrets; print(secrets.token_urlsafe(24))')
-        install -m 600 /dev/null "$ETC/hub.env"
-        say "PILOGGER_HUB_ACCESS_KEY=$key" >"$ETC/hub.env"
-        say "$ETC/hub.env has the hub's new access key."
-    fi
-    key=$(sed -n 's/^PILOGGER_HUB_ACCESS_KEY=//p' "$ETC/hub.env")
-    [ -n "$key" ] && [ -n "$fresh" ] && [ ! -s "$ETC/secrets.yaml" ] || return 0
-    say "hub: $key" >"$ETC/secrets.yaml"
-    cat >>"$CONFIG" <<'END'
-
-destinations:
-  - name: hub    # the one on this machine
-    type: initialstate
-    base_url: http://127.0.0.1:8080
-    bucket: {key: pi, name: This Pi}
-    access_key: !secret hub
-END
-}
-
-# Asks the new version: to try itself, to be the one that runs.
-versions() { "$new/bin/python" -I -m pilogger.versions "$1" "${services[@]}"; }
+# Asks the new version: for a first config, to try itself, to be the one that runs.
+ask() { "$new/bin/python" -I -m "pilogger.$1" "${@:2}" "${services[@]}"; }
 
 # -- 8: the end ------------------------------------------------------------------------------------
 
@@ -328,9 +291,9 @@ main() {
     step; packages
     step; users
     step; fetch
-    step; configure
-    step; versions try
-    step; versions "$start"
+    step; ask first
+    step; ask versions try
+    step; ask versions "$start"
     step; tidy
 }
 
