@@ -7,6 +7,7 @@
     rudder_analytics.track("greenhouse", "Watered", {"litres": 2.5})
 
 client.py    the class, with all its options
+calls.py     the six calls
 message.py   from the arguments of a call to the message that is sent
 batches.py   sends what a spool holds, and tells the program what goes wrong
 
