@@ -8,6 +8,7 @@ What is the same, what is better and what differs is told in `docs/tempodb.md`.
 
 objects.py   what goes in and comes out: points, series, data sets
 client.py    every call
+asking.py    the question goes out, the answer is judged
 remote.py    asks a hub over HTTP
 local.py     asks a file
 """

@@ -5,18 +5,16 @@ The README's word on failures is an `{"error": ...}` that is returned; here they
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Protocol, Self
-from uuid import uuid4
+from typing import Any, Self
 
 from pilogger.errors import BadValue
 from pilogger.protocols import tempodb as wire
-from pilogger.protocols.tempodb import ALL, Filters
-from pilogger.tempodb.errors import partly, refused
+from pilogger.protocols.tempodb import Filters
+from pilogger.tempodb.asking import Asker
 from pilogger.tempodb.local import Local
 from pilogger.tempodb.objects import DataPoint, DataSet, DeleteSummary, Series
 from pilogger.tempodb.remote import Remote
@@ -74,9 +72,8 @@ class Client:
         scheme = "https" if secure else "http"
         name = f"[{host}]" if ":" in host else host
         pools = (pool_connections, pool_maxsize)
-        self._server: Server = Remote(
-            key, secret, f"{scheme}://{name}:{port}", pools, timeout, retries
-        )
+        url = f"{scheme}://{name}:{port}"
+        self._server = Asker(Remote(key, secret, url, pools, timeout, retries))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -88,7 +85,7 @@ class Client:
             StoreError: the file cannot be opened, or another process writes it.
         """
         client = cls.__new__(cls)
-        client._server = Local(Path(path))
+        client._server = Asker(Local(Path(path)))
         return client
 
     def close(self) -> None:
@@ -105,8 +102,8 @@ class Client:
 
     def create_series(self, key: str | None = None) -> Series:
         """Make a series; without a key it gets one. Status 409 where the key is taken."""
-        body = _json({"key": wire.check_key(key)} if key else {})
-        return Series.from_json(self._told("POST", ["series"], body=body, once=True))
+        body = wire.dump({"key": wire.check_key(key)} if key else {})
+        return Series.from_json(self._server.told("POST", ["series"], body=body, once=True))
 
     def get_series(
         self,
@@ -117,12 +114,12 @@ class Client:
     ) -> list[Series]:
         """Return the series with one of `ids` or `keys`, all `tags` and all `attributes`."""
         filters = _filters(ids, keys, tags, attributes)
-        return [Series.from_json(one) for one in self._told("GET", ["series"], filters)]
+        return [Series.from_json(one) for one in self._server.told("GET", ["series"], filters)]
 
     def update_series(self, series: Series) -> Series:
         """Give the series of this id its name, tags and attributes; return what it is then."""
         path = ["series", "id", series.id]
-        return Series.from_json(self._told("PUT", path, body=_json(series.to_json())))
+        return Series.from_json(self._server.told("PUT", path, body=wire.dump(series.to_json())))
 
     def delete_series(
         self,
@@ -139,7 +136,7 @@ class Client:
         filters = _filters(ids, keys, tags, attributes)
         options = {"allow_truncation": "true" if allow_truncation else "false"}
         return DeleteSummary.from_json(
-            self._told("DELETE", ["series"], filters, options, once=True)
+            self._server.told("DELETE", ["series"], filters, options, once=True)
         )
 
     # -- reading -------------------------------------------------------------------------
@@ -165,7 +162,9 @@ class Client:
         """
         filters = _filters(ids, keys, tags, attributes)
         options = _span(start, end, interval=interval, function=function, tz=tz)
-        return [DataSet.from_json(one) for one in self._told("GET", ["data"], filters, options)]
+        return [
+            DataSet.from_json(one) for one in self._server.told("GET", ["data"], filters, options)
+        ]
 
     def read_id(
         self,
@@ -197,120 +196,57 @@ class Client:
 
     def write_id(self, series_id: str, data: Iterable[DataPoint]) -> str:
         """Write points of the series of this id."""
-        return self._done("POST", ["series", "id", _ref(series_id), "data"], _points(data))
+        return self._server.done("POST", ["series", "id", _ref(series_id), "data"], _points(data))
 
     def write_key(self, series_key: str, data: Iterable[DataPoint]) -> str:
         """Write points of the series of this key, which is made where it does not exist."""
-        return self._done("POST", ["series", "key", _ref(series_key), "data"], _points(data))
+        return self._server.done("POST", ["series", "key", _ref(series_key), "data"], _points(data))
 
     def write_bulk(self, ts: date, data: Iterable[Mapping[str, Any]]) -> str:
         """Write a value of each of several series at one time: `{"id" or "key": ..., "v": ...}`."""
-        return self._done("POST", ["data"], wire.encode_bulk(_time(ts), data))
+        return self._server.done("POST", ["data"], wire.encode_bulk(_time(ts), data))
 
     def write_multi(self, data: Iterable[Mapping[str, Any]]) -> str:
         """Write points of several series and times: `{"t": ..., "id" or "key": ..., "v": ...}`."""
-        return self._done("POST", ["multi"], wire.encode_multi(data))
+        return self._server.done("POST", ["multi"], wire.encode_multi(data))
 
     # -- counting: a value is added to the one at its time; never twice by a repetition --------
 
     def increment_id(self, series_id: str, data: Iterable[DataPoint]) -> str:
         """Add to points of the series of this id."""
         path = ["series", "id", _ref(series_id), "increment"]
-        return self._done("POST", path, _points(data), once=True)
+        return self._server.done("POST", path, _points(data), once=True)
 
     def increment_key(self, series_key: str, data: Iterable[DataPoint]) -> str:
         """Add to points of the series of this key, which is made where it does not exist."""
         path = ["series", "key", _ref(series_key), "increment"]
-        return self._done("POST", path, _points(data), once=True)
+        return self._server.done("POST", path, _points(data), once=True)
 
     def increment_bulk(self, ts: date, data: Iterable[Mapping[str, Any]]) -> str:
         """Add to a point of each of several series at one time, given as to `write_bulk`."""
-        return self._done("POST", ["increment"], wire.encode_bulk(_time(ts), data), once=True)
+        return self._server.done(
+            "POST", ["increment"], wire.encode_bulk(_time(ts), data), once=True
+        )
 
     def increment_multi(self, data: Iterable[Mapping[str, Any]]) -> str:
         """Add to points of several series and times, given as to `write_multi`."""
-        return self._done("POST", ["multi", "increment"], wire.encode_multi(data), once=True)
+        return self._server.done("POST", ["multi", "increment"], wire.encode_multi(data), once=True)
 
     # -- deleting ------------------------------------------------------------------------
 
     def delete_id(self, series_id: str, start: date, end: date, **options: str) -> str:
         """Delete the points of the series of this id from `start` up to before `end`."""
         path = ["series", "id", _ref(series_id), "data"]
-        return self._done("DELETE", path, options=_span(start, end, **options))
+        return self._server.done("DELETE", path, options=_span(start, end, **options))
 
     def delete_key(self, series_key: str, start: date, end: date, **options: str) -> str:
         """Delete the points of the series of this key from `start` up to before `end`."""
         path = ["series", "key", _ref(series_key), "data"]
-        return self._done("DELETE", path, options=_span(start, end, **options))
-
-    # -- asking --------------------------------------------------------------------------
+        return self._server.done("DELETE", path, options=_span(start, end, **options))
 
     def _read(self, by: str, ref: str, options: dict[str, str | None]) -> DataSet:
-        found = self._told("GET", ["series", by, _ref(ref), "data"], options=options)
+        found = self._server.told("GET", ["series", by, _ref(ref), "data"], options=options)
         return DataSet.from_json(found)
-
-    def _told(
-        self,
-        method: str,
-        path: Sequence[str],
-        filters: Filters = ALL,
-        options: Mapping[str, str | None] | None = None,
-        body: bytes = b"",
-        *,
-        once: bool = False,
-    ) -> Any:
-        """Ask for something that JSON tells."""
-        text = self._ask(method, path, filters, options or {}, body, once=once)
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            raise refused(200, f"not an answer of this service: {text}") from None
-
-    def _done(
-        self,
-        method: str,
-        path: Sequence[str],
-        body: bytes = b"",
-        *,
-        options: Mapping[str, str | None] | None = None,
-        once: bool = False,
-    ) -> str:
-        """Ask for something to be done; the page of a login is no yes."""
-        text = self._ask(method, path, ALL, options or {}, body, once=once)
-        if text:
-            raise refused(200, f"not an answer of this service: {text}")
-        return ""
-
-    def _ask(
-        self,
-        method: str,
-        path: Sequence[str],
-        filters: Filters,
-        options: Mapping[str, str | None],
-        body: bytes,
-        *,
-        once: bool,
-    ) -> str:
-        query = wire.encode_query(filters, **options)
-        name = uuid4().hex if once else ""
-        status, text = self._server.ask(method, wire.encode_path(*path), query, body, name)
-        if status == 200:
-            return text
-        if status == 207:
-            raise partly(text, wire.decode_multistatus(text))
-        raise refused(status, text)
-
-
-class Server(Protocol):
-    """Whoever is asked."""
-
-    def ask(self, method: str, path: str, query: str, body: bytes, once: str) -> tuple[int, str]:
-        """Return the status and the text of an answer; `once` names what must be done once."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what is open."""
-        ...
 
 
 def _time(given: date) -> date:
@@ -337,10 +273,3 @@ def _filters(ids: Names, keys: Names, tags: Names, attributes: Mapping[str, str]
         [given] if isinstance(given, str) else [*(given or ())] for given in (ids, keys, tags)
     )
     return Filters(one, other, third, attributes or {})
-
-
-def _json(content: object) -> bytes:
-    try:
-        return wire.encode(content).encode("ascii")
-    except (ValueError, TypeError) as error:
-        raise BadValue(f"this cannot be sent: {error}") from None

@@ -32,7 +32,7 @@ from pilogger.protocols.tempodb.addresses import (
     encode_path,
     encode_query,
 )
-from pilogger.protocols.tempodb.body import encode
+from pilogger.protocols.tempodb.body import dump, encode
 from pilogger.protocols.tempodb.points import (
     NO_VALUE,
     Item,
@@ -77,6 +77,7 @@ __all__ = [
     "decode_points",
     "decode_query",
     "decode_series",
+    "dump",
     "encode",
     "encode_bulk",
     "encode_dataset",

@@ -25,7 +25,7 @@ def _int(text: str) -> float:
     return int(text) if len(text) < 24 else inf  # 20 digits are over 64 bits already
 
 
-def write(content: object) -> bytes:
+def dump(content: object) -> bytes:
     """Write JSON, in ASCII; times may be inside.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pilogger.errors import BadValue
 from pilogger.periods import from_text
-from pilogger.protocols.tempodb.body import parse, write
+from pilogger.protocols.tempodb.body import dump, parse
 from pilogger.protocols.tempodb.series import check_key
 from pilogger.sample import Value, check_value
 
@@ -30,17 +30,17 @@ class Item(NamedTuple):
 
 def encode_points(points: Iterable[tuple[date, Value]]) -> bytes:
     """Write the points of one series."""
-    return write([{"t": at.isoformat(), "v": value} for at, value in points])
+    return dump([{"t": at.isoformat(), "v": value} for at, value in points])
 
 
 def encode_bulk(at: date, data: Iterable[Mapping[str, Any]]) -> bytes:
     """Write points of one moment: each names its series by `id` or `key`, its value is `v`."""
-    return write({"t": at.isoformat(), "data": [*data]})
+    return dump({"t": at.isoformat(), "data": [*data]})
 
 
 def encode_multi(data: Iterable[Mapping[str, Any]]) -> bytes:
     """Write points of many series and moments, each as in `encode_bulk` with its time `t`."""
-    return write(
+    return dump(
         [
             {name: v.isoformat() if isinstance(v, date) else v for name, v in item.items()}
             for item in data
@@ -113,7 +113,7 @@ def _time(text: str) -> int:
 
 def encode_multistatus(messages: Sequence[Sequence[str]]) -> bytes:
     """Write the body of a 207: what is wrong with each point, in their order."""
-    return write(
+    return dump(
         {
             "multistatus": [
                 {"status": "422" if wrong else "200", "messages": [*wrong]} for wrong in messages
