@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from logger_rig import PATIENCE_S, process
+from logger_rig import PATIENCE_S, free_port, hub, process
 
 from pilogger import series
 from pilogger.backup import backup
 from pilogger.errors import PiloggerError, StoreBroken, StoreDamaged
-from pilogger.hub import Accounts, Hub, register
+from pilogger.hub import register
 from pilogger.sample import Sample
 from pilogger.store import Store, beside, open_reader
 from pilogger.testing import FakeClock
@@ -27,12 +27,11 @@ def filled(path: Path, readings: int) -> Store:
     return store
 
 
-def post(hub: Hub, value: int, key: str = "key of ann") -> int:
-    event = {"key": "a", "value": value, "epoch": value}
+def post(port: int, value: int, key: str = "key of ann") -> int:
+    """Send an event to a hub; returns the status."""
+    url, event = f"http://127.0.0.1:{port}/api/events", {"key": "a", "value": value, "epoch": value}
     headers = {"X-IS-BucketKey": "b", "X-IS-AccessKey": key}
-    return requests.post(
-        f"{hub.url}/api/events", json=event, headers=headers, timeout=10
-    ).status_code
+    return requests.post(url, json=event, headers=headers, timeout=10).status_code
 
 
 def readings(path: Path) -> int:
@@ -88,30 +87,34 @@ def test_a_copy_is_whole_or_not_there(tmp_path: Path) -> None:
 
 
 def test_a_hub_is_restored_with_its_accounts(tmp_path: Path) -> None:
-    """By the words of docs/hub.md: whoever had an account has it again, and what it had sent."""
-    (tmp_path / "away").mkdir()
+    """By the words of docs/install.md: the keys of then are right, and what came since is gone."""
     here, copy = tmp_path / "hub.db", tmp_path / "away" / "hub.db"
-    files = [copy, beside(copy, "accounts")]
-    register.add(beside(here, "accounts"), register.Account("ann", "key of ann", "secret of ann"))
-    with Hub("127.0.0.1", 0, here, Accounts(path=beside(here, "accounts"))) as hub:
-        post(hub, 1)
+    accounts, files = beside(here, "accounts"), [copy, beside(copy, "accounts")]
+    copy.parent.mkdir()
+    register.add(accounts, register.Account("ann", "key of ann", "secret of ann"))
+    port = free_port()
+    with hub(here, port) as running:
+        post(port, 1)
         with process("backup", "--store", here, copy) as command:
             assert command.wait(PATIENCE_S) == 0
-        register.add(beside(here, "accounts"), register.Account("eve", "key of eve"))
-        post(hub, 2)
-    modes = [file.stat().st_mode & 0o777 for file in files]
-    for what in ("wal", "shm"):
-        beside(here, what).unlink(missing_ok=True)
+        modes = [file.stat().st_mode & 0o777 for file in files]
+        register.add(accounts, register.Account("eve", "key of eve"))
+        for value in range(2, 50):
+            post(port, value)
+        running.kill()
+        running.wait()
+    newer = [beside(here, what) for what in ("wal", "shm")]
+    assert all(file.exists() for file in newer)
+    subprocess.run(["rm", "-f", *newer], check=True)
     subprocess.run(["install", "-m", "600", "-t", tmp_path, *files], check=True)
-    with Hub("127.0.0.1", 0, here, Accounts(path=beside(here, "accounts"))) as hub:
-        secret = ("key of ann", "secret of ann")
-        found = requests.get(f"{hub.url}/api/health", auth=secret, timeout=10).json()
-        stranger = post(hub, 3, "key of eve")
-        own = post(hub, 4)
+    with hub(here, port):
+        url, ann = f"http://127.0.0.1:{port}/api/health", ("key of ann", "secret of ann")
+        found = requests.get(url, auth=ann, timeout=10).json()["readings"]
+        answers = [post(port, 3), post(port, 3, "key of eve")]
 
     assert modes == [0o600, 0o600]
-    assert found["readings"] == 1
-    assert (own, stranger) == (204, 401)
+    assert (found, answers) == (1, [204, 401])
+    assert not [*tmp_path.glob("*damaged*")]
 
 
 def test_accounts_are_not_overwritten_and_cost_no_half_backup(tmp_path: Path) -> None:
