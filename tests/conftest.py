@@ -9,11 +9,16 @@ from tempfile import TemporaryDirectory
 
 import faults
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pilogger.bus import gpio
 
 NO_SKIPS = "PILOGGER_NO_SKIPS"
 NOBODY = 65534
+
+# In a new checkout the first text takes a second, as the tables of Unicode are made for it.
+settings.register_profile("usual", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("usual")
 
 
 @pytest.hookimpl(wrapper=True)

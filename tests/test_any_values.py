@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pilogger.protocols.initialstate import decode_events, encode_events
@@ -38,7 +38,7 @@ def fits(value: Any) -> bool:
 
 
 @pytest.mark.fault(73, 74, 75, 77, 79, 81)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(ANYTHING, st.integers(0, 2)), min_size=1, max_size=30), st.booleans())
 @example([(float("nan"), 0), (-0.0, 0), (5e-324, 0), (2**63, 0), ("\ud800", 0), ("\0", 1)], True)
 def test_one_series_of_anything(given_: list[tuple[Any, int]], sealed: bool) -> None:

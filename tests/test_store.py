@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilogger import epoch
@@ -38,7 +38,7 @@ def air(**values: Value) -> Sample:
 
 
 @pytest.mark.fault(74, 77, 81)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=20))
 def test_what_goes_in_comes_out(pairs: list[tuple[Value, Value]]) -> None:
     """Numbers, whole numbers, truth values and text survive a restart, bit for bit."""
