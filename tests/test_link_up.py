@@ -12,7 +12,6 @@ from random import Random
 from threading import Event, Thread
 
 import pytest
-from logger_rig import configure
 
 from pilogger.clock import SystemClock
 from pilogger.destinations import LockedOut, Outcome, Wait
@@ -236,95 +235,3 @@ def test_a_kernel_that_tells_nothing_is_no_trouble(monkeypatch: pytest.MonkeyPat
     watcher.stop()
 
     assert told == []
-
-
-HOURS_LATER = """
-import subprocess, sys, time
-from pathlib import Path
-from pilogger.hub import Account, Accounts, Hub
-from pilogger.uploader import backoff
-
-backoff.HOPEFUL = 0.0
-backoff.SHORTEST = backoff.LONGEST = 1e6
-
-def address(what):
-    subprocess.run(["ip", "address", what, "192.0.2.1/32", "dev", "lo"], check=True)
-
-def wait(fact):
-    while not (found := fact()):
-        time.sleep(0.02)
-    return found
-
-subprocess.run("ip link set lo up".split(), check=True)
-address("add")
-place = Path(sys.argv[1])
-with Hub("192.0.2.1", 0, place.parent / "hub.db", Accounts([Account("", "key")])) as hub:
-    address("del")
-"""
-LOGGER = """
-    from pilogger.agent import Agent
-    from pilogger.config import load
-
-    def tell(fact):
-        (found,) = agent.parts.destinations()
-        return found[fact]
-
-    place.write_text(place.read_text().replace("http://hub", hub.url))
-    with Agent(load(place)) as agent:
-        print(wait(lambda: tell("why")))
-        address("add")
-        print(wait(lambda: tell("sent")) > 0)
-"""
-STREAMER = """
-    from pilogger.initialstate import Streamer
-
-    streamer = Streamer("b", "b", "key", base_url=hub.url, store=place)
-    streamer.log("a", 1)
-    print(wait(lambda: streamer._spool.trouble))
-    address("add")
-    print(wait(lambda: streamer.pending == 0))
-    streamer.close()
-"""
-RUDDERSTACK = """
-    from pilogger.rudderstack import Client
-
-    client = Client("key", host=hub.url, store=place)
-    client.track("u", "e")
-    print(wait(lambda: client._spool.trouble))
-    address("add")
-    print(wait(lambda: client._spool.pending() == 0))
-    client.shutdown()
-"""
-
-
-def hours_later(program: str, place: Path) -> list[str]:
-    """Run a program beside a hub that it cannot reach at first; returns what it said."""
-    done = subprocess.run(
-        ["unshare", "-n", sys.executable, "-c", HOURS_LATER + program, place],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-@alone
-@pytest.mark.fault(51)
-def test_the_logger_sends_when_the_link_is_back(tmp_path: Path) -> None:
-    """Its pause would be days otherwise."""
-    config = configure(tmp_path, 1)
-    config.write_text(config.read_text().replace("http://127.0.0.1:1", "http://hub"))
-    said = hours_later(LOGGER, config)
-
-    assert "unreachable" in said[0]
-    assert said[1] == "True"
-
-
-@alone
-@pytest.mark.fault(51)
-@pytest.mark.parametrize("program", [STREAMER, RUDDERSTACK], ids=["streamer", "rudderstack"])
-def test_a_client_sends_when_the_link_is_back(tmp_path: Path, program: str) -> None:
-    """So does a program that logs through a client of ours."""
-    said = hours_later(program, tmp_path / "x.db")
-
-    assert "unreachable" in said[0]
-    assert said[1] == "True"

@@ -91,6 +91,9 @@ class Batches:
             self._told = True
             self._report.tell(error, messages)
 
+    def interrupt(self) -> None:
+        self._api.interrupt()
+
     def close(self) -> None:
         self._api.close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pilogger.clock import SystemClock
-from pilogger.destinations import Destination, Outcome
+from pilogger.destinations import Destination, Interruptible, Outcome
 from pilogger.links import LinkWatcher
 from pilogger.sample import Point
 from pilogger.spool.process import gate, senders, unforked
@@ -143,6 +143,10 @@ class _Observed:
         outcome = self._destination.send(points)
         self._observer(points, outcome)
         return outcome
+
+    def interrupt(self) -> None:
+        if isinstance(self._destination, Interruptible):
+            self._destination.interrupt()
 
     def close(self) -> None:
         self._destination.close()
