@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from pilogger import epoch
 from pilogger.sample import Point, Value
 from pilogger.store.registry import Source
-from pilogger.store.segments import Segments
+from pilogger.store.segments import Segments, Standing
 
 Row = tuple[Any, ...]
 """A sample: seq, source, segment, boot, epoch override, values (fresh ones as JSON)."""
@@ -48,6 +49,16 @@ def form(
         if len(points) >= limit:
             break
     return Batch(tuple(points), last)
+
+
+def standing(row: Row, segments: Segments) -> Standing:
+    """Tell what the time of a sample is worth; one that it was given is right."""
+    return "right" if row[4] is not None else segments.standing(row[2])
+
+
+def leading(rows: Iterable[Row], segments: Segments, *worth: Standing) -> list[Row]:
+    """Return the rows before the first whose time is worth something else."""
+    return list(takewhile(lambda row: standing(row, segments) in worth, rows))
 
 
 def readings(row: Row) -> int:

@@ -20,7 +20,8 @@ from pilogger.store.connection import open_reader
 from pilogger.store.inspector import Inspector
 from pilogger.store.journal import Write
 from pilogger.store.numbers import Numbers
-from pilogger.store.outbox import Outbox, Policy
+from pilogger.store.outbox import Outbox
+from pilogger.store.owed import Policy
 from pilogger.store.readers import Readers
 from pilogger.store.registry import Registry
 from pilogger.store.retention import USUAL, Bounds, Keeper

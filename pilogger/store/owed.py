@@ -1,0 +1,127 @@
+"""What a destination has yet to get from before its cursor, and batches of that.
+
+Readings that are *held* until their time is estimated and the policy lets them go; and those
+that the destination is *owed*, as they were salvaged or are to be sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sqlite3 import Connection
+from typing import TYPE_CHECKING, Literal
+
+from pilogger.store.arrivals import Arrivals
+from pilogger.store.batch import Batch, form, leading
+from pilogger.store.journal import Write
+from pilogger.store.spans import CLOCK, REPLAY, SALVAGED, Span, passed, source_of
+
+if TYPE_CHECKING:
+    from pilogger.store.log import Store
+
+Policy = Literal["hold", "send-marked", "drop"]
+"""What becomes of readings whose clock was never right, when their time is estimated."""
+
+HELD = "readings of earlier starts wait, as their clock was never right (clock.unsynced is hold)"
+LATER = "readings of earlier starts wait until the clock is right and their time is estimated"
+SALVAGING = "readings of a damaged store wait until all that can be saved of it is there"
+
+
+class Owed:
+    """The spans of one outbox, which calls this while nobody evicts readings."""
+
+    def __init__(self, store: Store, name: str, unsynced: Policy) -> None:
+        self.spans: list[Span] = []
+        self._store = store
+        self._name = name
+        self._unsynced = unsynced
+        self._source: Span | None = None  # of the last batch
+
+    def read(self, reader: Connection, arrivals: Arrivals) -> None:
+        """Read the spans from the file that the store has now."""
+        self._arrivals = arrivals
+        rows = reader.execute(
+            "SELECT first, last, reason FROM held WHERE destination = ? ORDER BY first",
+            [self._name],
+        )
+        self.spans = [Span(*row) for row in rows]
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Whether anything numbered `first` to `last` is in a span."""
+        return any(span.first <= last and first <= span.last for span in self.spans)
+
+    def why(self) -> str:
+        """Tell why readings are held back; empty when none are."""
+        reasons = {span.reason for span in self.spans}
+        if SALVAGED in reasons and self._store.salvage.pending:
+            return SALVAGING
+        if CLOCK not in reasons:
+            return ""
+        return HELD if self._unsynced == "hold" else LATER
+
+    # -- readings out --------------------------------------------------------------------
+
+    def take(self, limit: int) -> Batch | None:
+        """Form a batch of the oldest readings that may leave."""
+        segments = self._store.segments
+        for span in self.spans:
+            if self._waits(span):
+                continue
+            rows = self._arrivals.after(span.first - 1, span.last, limit)
+            if ready := leading(rows, segments, "estimated" if span.reason == CLOCK else "right"):
+                self._source = span
+                return form(ready, limit, segments, self._store.registry.sources)
+            if not rows and span.last <= self._store.committed:
+                self._pass(span, span.last)
+                return self.take(limit)
+            lost = leading(rows, segments, "estimated", "unknown")
+            if lost and span.reason != CLOCK:
+                first, last = lost[0][0], lost[-1][0]
+                self._pass(span, last, Span(first, last, CLOCK))
+                return self.take(limit)
+        self._source = None
+        return None
+
+    def drops(self) -> bool:
+        """Whether the last batch is to be set aside, as its clock was never right."""
+        return self._unsynced == "drop" and bool(self._source and self._source.reason == CLOCK)
+
+    def settle(self, last: int, also: Sequence[Write]) -> None:
+        """Go on behind a batch up to `last`; what is `also` to be written shares its fate."""
+        first = self._source.first if self._source else last
+        spans, left = self.spans, list[Write]()
+        if span := source_of(spans, first, last):  # else the file was replaced
+            spans, left = passed(spans, span, last, self._name)
+        self._store.writer.write([*left, *also])
+        self.spans = spans
+
+    # -- spans in ------------------------------------------------------------------------
+
+    def hold(self, cursor: int, first: int, last: int, also: Sequence[Write]) -> None:
+        """Hold readings after the cursor; where a span of such ends there, it goes on."""
+        before = self.spans
+        if before and before[-1].last == cursor and before[-1].reason == CLOCK:
+            first, before = before[-1].first, before[:-1]
+        self._store.writer.write([("held", self._name, first, last), *also])
+        self.spans = [*before, Span(first, last, CLOCK)]
+
+    def again(self, first: int, last: int) -> None:
+        """Owe what was sent already."""
+        self._store.writer.write([("again", self._name, first, last)])
+        self.spans = sorted([*self.spans, Span(first, last, REPLAY)])
+
+    # -- one span ------------------------------------------------------------------------
+
+    def _waits(self, span: Span) -> bool:
+        """Whether a span must stay as it is for now."""
+        salvage = self._store.salvage
+        held = span.reason == CLOCK and self._unsynced == "hold"
+        return held or (salvage.pending and span.first < salvage.floor)
+
+    def _pass(self, span: Span, last: int, lost: Span | None = None) -> None:
+        """Go on behind `last` in a span; what is `lost` in time waits in one of its own."""
+        spans, writes = passed(self.spans, span, last, self._name)
+        if lost:
+            spans = sorted([*spans, lost])
+            writes.append(("untimed", self._name, lost.first, lost.last))
+        self._store.writer.write(writes)
+        self.spans = spans
