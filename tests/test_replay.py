@@ -84,3 +84,25 @@ def test_a_span_without_readings_is_told(path: Path) -> None:
     result = run("replay", "there", "--store", path, "--end", "2025-01-01")
 
     assert result.stdout == "0 readings will be sent to there again\n"
+
+
+def test_what_is_still_to_be_sent_is_not_sent_twice(path: Path) -> None:
+    """Only what the destination has had goes again, also where spans overlap; the counts hold."""
+    store = Store.open(path, FakeClock(boot_id="boot-2"))
+    outbox = store.outbox("there")
+    hour, of = 3_600_000_000, (START + 100) * 1_000_000
+    first = outbox.send_again(of, of + hour)
+    batch = outbox.take(50)
+    assert batch is not None
+    outbox.settle(batch)
+    found = outbox.send_again(0, of + hour)
+    pending = outbox.pending()
+    store.close()
+    store = Store.open(path, FakeClock(boot_id="boot-2"))
+    again = store.outbox("there").pending()
+    values = [point.value for point in drain(store)]
+    store.close()
+
+    assert first + found == 3000 + 50
+    assert pending == again == 3000
+    assert values == list(range(3000))

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
-from pilogger.store.arrivals import Arrivals, count
+from pilogger.store.arrivals import Arrivals
 from pilogger.store.batch import Batch, Row, SetAside, form, leading, readings, standing
 from pilogger.store.connection import open_reader
 from pilogger.store.journal import Write
@@ -196,9 +196,7 @@ class Outbox:
             first, last = between(self._reader, start, end)
             if first is None or first > self._cursor:
                 return 0
-            last = min(last, self._cursor)
-            found = count(self._reader, first - 1, last)
-            self._owed.again(first, last)
+            found = self._owed.again(first, min(last, self._cursor))
             self._uncounted += found
         self.wake()
         return found

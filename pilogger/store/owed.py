@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Literal
 
-from pilogger.store.arrivals import Arrivals
+from pilogger.store.arrivals import Arrivals, count
 from pilogger.store.batch import Batch, form, leading
 from pilogger.store.journal import Write
-from pilogger.store.spans import CLOCK, REPLAY, SALVAGED, Span, passed, source_of
+from pilogger.store.spans import CLOCK, SALVAGED, Span, gaps, passed, source_of
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
@@ -38,7 +38,7 @@ class Owed:
 
     def read(self, reader: Connection, arrivals: Arrivals) -> None:
         """Read the spans from the file that the store has now."""
-        self._arrivals = arrivals
+        self._reader, self._arrivals = reader, arrivals
         rows = reader.execute(
             "SELECT first, last, reason FROM held WHERE destination = ? ORDER BY first",
             [self._name],
@@ -104,10 +104,13 @@ class Owed:
         self._store.writer.write([("held", self._name, first, last), *also])
         self.spans = [*before, Span(first, last, CLOCK)]
 
-    def again(self, first: int, last: int) -> None:
-        """Owe what was sent already."""
-        self._store.writer.write([("again", self._name, first, last)])
-        self.spans = sorted([*self.spans, Span(first, last, REPLAY)])
+    def again(self, first: int, last: int) -> int:
+        """Owe what was sent already, and is not owed again yet; count its readings."""
+        found = list(gaps(self.spans, first, last))
+        readings = sum(count(self._reader, span.first - 1, span.last) for span in found)
+        self._store.writer.write([("again", self._name, first, last) for first, last, _ in found])
+        self.spans = sorted([*self.spans, *found])
+        return readings
 
     # -- one span ------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from sqlite3 import Connection
 from typing import NamedTuple
 
@@ -35,6 +35,18 @@ def between(db: Connection, start: int, end: int) -> tuple[int | None, int]:
     """Find the first and the last number of what is from `start` up to `end`, in microseconds."""
     first, last = db.execute(NUMBERS, {"start": start, "end": end}).fetchone()
     return first, last or 0
+
+
+def gaps(spans: Sequence[Span], first: int, last: int) -> Iterator[Span]:
+    """Find what of `first` to `last` is in none of the spans, to be sent again."""
+    for begin, end, _ in spans:
+        if begin > last:
+            break
+        if first < begin:
+            yield Span(first, begin - 1, REPLAY)
+        first = max(first, end + 1)
+    if first <= last:
+        yield Span(first, last, REPLAY)
 
 
 def source_of(spans: Sequence[Span], first: int, last: int) -> Span | None:
