@@ -100,7 +100,9 @@ class Parts:
                 destination.identify(self._store.identity)
             uploader = Uploader(
                 destination,
-                self._store.outbox(place.name, start=place.start, unsynced=unsynced),
+                self._store.outbox(
+                    place.name, start=place.start, unsynced=unsynced, order=place.order
+                ),
                 self._clock,
                 place.name,
                 inside=partial(self.suspects.inside, name),

@@ -72,9 +72,9 @@ def test_a_backlog_goes_out_oldest_first_and_what_is_new_after_it(
 ) -> None:
     """Full requests without a pause; the newest reading is late by what is still before it.
 
-    There is no way around the queue: within a series a receiver may count on order, as some
-    take nothing that is older than what they have. What is new is stored, shown and served on
-    this machine meanwhile as ever, and nothing new is given up for what is old.
+    There is no way around the queue, but by `order: live_first`: within a series a receiver may
+    count on order, as some take nothing that is older than what they have. What is new is stored,
+    shown and served on this machine meanwhile as ever, and nothing new is given up for what is old.
     """
     feed(store, clock, 10_000)
     store.seal()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilogger.sample import Point, Sample
-from pilogger.store import Outbox, Policy, Store, beside
+from pilogger.store import Order, Outbox, Policy, Store, beside
 from pilogger.testing import FakeClock
 
 
@@ -222,6 +222,22 @@ def test_a_journal_from_the_past_changes_nothing(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_was_passed_over_for_live_readings_is_held_together(tmp_path: Path) -> None:
+    """With `live_first`, too: in one span for many batches, and what is right goes on."""
+    clock = three_boots(tmp_path / "x.db")
+    store = opened(tmp_path / "x.db", clock)
+    clock.advance(61)
+    outbox = store.outbox("there", order="live_first")
+    sent = send(outbox, 2)
+    held = spans(store)
+    pending = outbox.pending()
+    store.close()
+
+    assert sent == [10, 11, 12]
+    assert held == [(1, 9)]
+    assert pending == 9
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(
@@ -233,9 +249,12 @@ def test_a_journal_from_the_past_changes_nothing(tmp_path: Path) -> None:
             st.sampled_from([("restart", 0), ("ntp", 0), ("flush", 0)]),
         ),
         max_size=30,
-    )
+    ),
+    st.sampled_from(["oldest_first", "live_first"]),
 )
-def test_every_reading_is_sent_or_set_aside_once(steps: list[tuple[str, int | str]]) -> None:
+def test_every_reading_is_sent_or_set_aside_once(
+    steps: list[tuple[str, int | str]], order: Order
+) -> None:
     """Whatever boots, syncs, restarts and policies came: the counts add up, nothing is lost."""
     from tempfile import TemporaryDirectory
 
@@ -246,7 +265,7 @@ def test_every_reading_is_sent_or_set_aside_once(steps: list[tuple[str, int | st
         path = Path(folder, "x.db")
         clock = FakeClock(synced=False)
         store = opened(path, clock)
-        outbox = store.outbox("there")
+        outbox = store.outbox("there", order=order)
         end: list[tuple[str, int | str]] = [("ntp", 0), ("policy", "send-marked"), ("send", 9)]
         for what, argument in [*steps, *end]:
             match what, argument:
@@ -268,7 +287,7 @@ def test_every_reading_is_sent_or_set_aside_once(steps: list[tuple[str, int | st
                     if what == "policy":
                         policy = argument  # type: ignore[assignment]
                     store = opened(path, clock)
-                    outbox = store.outbox("there", unsynced=policy)
+                    outbox = store.outbox("there", unsynced=policy, order=order)
             assert outbox.sent == len(sent)
             assert outbox.pending() == fed - outbox.sent - outbox.refused
         refused = store.writer.connection.execute("SELECT seq - 1 FROM set_aside").fetchall()

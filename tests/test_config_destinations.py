@@ -56,10 +56,13 @@ def boxes(*options: str) -> str:
 def test_a_destination_is_made_from_its_options() -> None:
     """Nested mappings become what the class asks for."""
     first, second = loads(
-        boxes("key: a, room: {key: b}, size: 5", "key: b, name: other, start: now")
+        boxes(
+            "key: a, room: {key: b}, size: 5", "key: b, name: other, start: now, order: live_first"
+        )
     ).destinations
 
     assert (first.name, first.type, first.start) == ("postbox", Postbox, "all")
+    assert (first.order, second.order) == ("oldest_first", "live_first")
     assert first.build().given == ("a", Room("b"), 5)
     assert (second.name, second.start) == ("other", "now")
     assert second.build().given == ("b", None, 3)

@@ -17,6 +17,7 @@ from pilogger.sample import Sample
 from pilogger.series import History, count, find
 from pilogger.store import (
     Bounds,
+    Order,
     Outbox,
     Store,
     ballast,
@@ -500,14 +501,17 @@ STEPS = st.lists(
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(steps=STEPS, thin=st.booleans())
+@given(STEPS, st.booleans(), st.sampled_from(["oldest_first", "live_first"]))
 def test_every_reading_is_readable_or_counted(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]], thin: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[str, int]],
+    thin: bool,
+    order: Order,
 ) -> None:
     """In any order of appends, seals, evictions, deliveries and restarts: exactly."""
     bounds = Bounds(when_full="thin" if thin else "drop_oldest")
     rig = Rig(tmp_path_factory.mktemp("any") / "x.db", FakeClock(), bounds)
-    outbox = rig.store.outbox("there")
+    outbox = rig.store.outbox("there", order=order)
     for what, number in steps:
         if what == "poll":
             rig.poll(number)
@@ -528,7 +532,7 @@ def test_every_reading_is_readable_or_counted(
         else:
             rig.close()
             rig.open()
-            outbox = rig.store.outbox("there")
+            outbox = rig.store.outbox("there", order=order)
         rig.check()
     pending = outbox.pending()
     assert drain(outbox) == pending

@@ -168,7 +168,7 @@ class Reader:
         if not self.document.intact(trail):
             return None
         name, options = shaped.name or shaped.type, Options(shape.options(shaped))
-        place = DestinationSettings(name, found.owner, options, shaped.start)
+        place = DestinationSettings(name, found.owner, options, shaped.start, shaped.order)
         self._built(place, trail, lambda built: built.close())
         return place
 

@@ -155,6 +155,7 @@ class DestinationSettings:
     type: type
     options: Options
     start: Literal["now", "all"]
+    order: Literal["oldest_first", "live_first"]
 
     def build(self) -> Any:
         """Make the destination; does no I/O."""

@@ -114,6 +114,13 @@ class Destination(Shape):
     start: Literal["now", "all"] = Field(
         "all", description="What a new destination gets: all that is stored, or only new readings."
     )
+    order: Literal["oldest_first", "live_first"] = Field(
+        "oldest_first",
+        description="What is sent first after an outage. With oldest_first each series arrives in"
+        " order, and what is new waits for all that came before. With live_first what is new"
+        " takes turns with what waited longer than a minute: until that is through, a series"
+        " does not arrive in order.",
+    )
 
 
 class AnySensor(Sensor):

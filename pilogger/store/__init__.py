@@ -7,7 +7,7 @@ everyone else. The tables are described in `pilogger.store.schema`.
 from pilogger.store.batch import Batch, SetAside
 from pilogger.store.connection import beside, open_reader
 from pilogger.store.log import Store
-from pilogger.store.outbox import Outbox
+from pilogger.store.outbox import Order, Outbox
 from pilogger.store.owed import Policy
 from pilogger.store.retention import Bounds, evicted, size
 from pilogger.store.salvage import salvaged
@@ -16,6 +16,7 @@ from pilogger.store.spans import count_pending
 __all__ = [
     "Batch",
     "Bounds",
+    "Order",
     "Outbox",
     "Policy",
     "SetAside",

@@ -20,7 +20,7 @@ from pilogger.store.connection import open_reader
 from pilogger.store.inspector import Inspector
 from pilogger.store.journal import Write
 from pilogger.store.numbers import Numbers
-from pilogger.store.outbox import Outbox
+from pilogger.store.outbox import Order, Outbox
 from pilogger.store.owed import Policy
 from pilogger.store.readers import Readers
 from pilogger.store.registry import Registry
@@ -263,14 +263,20 @@ class Store:
     # -- samples out, and the end --------------------------------------------------------
 
     def outbox(
-        self, destination: str, *, start: Literal["now", "all"] = "all", unsynced: Policy = "hold"
+        self,
+        destination: str,
+        *,
+        start: Literal["now", "all"] = "all",
+        unsynced: Policy = "hold",
+        order: Order = "oldest_first",
     ) -> Outbox:
         """Open a destination's way out; a new one begins `now`, or with `all` that is stored.
 
-        `unsynced` is what becomes of readings whose clock was never right.
+        `unsynced` is what becomes of readings whose clock was never right, `order` what leaves
+        first when much has waited.
         """
         with self.still:
-            outbox = Outbox(self, destination, start, unsynced)
+            outbox = Outbox(self, destination, start, unsynced, order)
             self._outboxes.append(outbox)
         return outbox
 

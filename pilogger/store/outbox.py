@@ -4,6 +4,9 @@ Everything up to the cursor is settled: accepted, set aside because the destinat
 never take it, or held because its clock was never right. Readings are taken from the
 order of arrival, so one series always leaves in order, oldest first. What lies before the
 cursor and is held or owed (`Owed`) goes before all else.
+
+With `live_first` a series leaves in two streams, each in order: what is live, and what waited
+longer than a minute, which is owed from then on. They take turns, so neither starves the other.
 """
 
 from __future__ import annotations
@@ -19,11 +22,15 @@ from pilogger.store.batch import Batch, Row, SetAside, form, leading, readings, 
 from pilogger.store.connection import open_reader
 from pilogger.store.journal import Write
 from pilogger.store.owed import Owed, Policy
-from pilogger.store.spans import SALVAGED, Span, between, count_pending
+from pilogger.store.spans import BACKLOG, CLOCK, SALVAGED, Span, between, count_pending
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
 
+Order = Literal["oldest_first", "live_first"]
+"""What leaves first when much has waited; of one series, too."""
+
+LIVE_US = 60_000_000  # with `live_first`: what is older goes later
 NEVER_RIGHT = "its clock was never right, and clock.unsynced is drop"
 
 
@@ -36,6 +43,7 @@ class Outbox:
         name: str,
         start: Literal["now", "all"],
         unsynced: Policy = "hold",
+        order: Order = "oldest_first",
     ) -> None:
         self.name = name
         self.waiting = ""
@@ -44,6 +52,8 @@ class Outbox:
         self._news = threading.Event()
         self._batch: Batch | None = None
         self._start = start
+        self._order = order
+        self._was_live = False  # the last batch
         self._owed = Owed(store, name, unsynced)
         self._open()
 
@@ -100,7 +110,7 @@ class Outbox:
         return self._uncounted + self._store.stored
 
     def take(self, limit: int) -> Batch | None:
-        """Return the oldest readings that may be sent: whole samples, about `limit` readings.
+        """Return the readings that are next in its order: whole samples, about `limit` readings.
 
         The same batch comes again until it is settled. None: there is nothing to send now.
         """
@@ -109,34 +119,53 @@ class Outbox:
             if self._batch is None:
                 with self._store.writer.reading(self._seen[0]):
                     self._batch = self._next(limit)
+                if self._batch:
+                    self.waiting = ""
             return self._batch
 
     def _next(self, limit: int) -> Batch | None:
+        """Form the next batch; with `live_first` of what is live and of what is owed by turns."""
+        if self._order == "live_first":
+            self._leave_behind()
+            turn, self._was_live = not self._was_live, False
+            if turn and (ready := leading(self._rows(limit), self._store.segments, "right")):
+                self._was_live = True
+                return self._form(ready, limit)
+        return self._oldest(limit)
+
+    def _oldest(self, limit: int) -> Batch | None:
         segments = self._store.segments
         while True:
             if batch := self._owed.take(limit):
                 if not self._owed.drops():
-                    self.waiting = ""
                     return batch
                 self.settle(batch, [SetAside(point, NEVER_RIGHT) for point in batch.points])
             elif not (rows := self._rows(limit)):
                 self.waiting = self._owed.why()
                 return None
             elif ready := leading(rows, segments, "right"):
-                self.waiting = ""
-                return form(ready, limit, segments, self._store.registry.sources)
+                return self._form(ready, limit)
             elif standing(rows[0], segments) == "soon":
                 self.waiting = segments.why(rows[0][2])
                 return None
             else:
-                self._hold(leading(rows, segments, "estimated", "unknown"))
+                lost = leading(rows, segments, "estimated", "unknown")
+                self._pass_over(Span(lost[0][0], lost[-1][0], CLOCK))
 
-    def _hold(self, rows: Sequence[Row]) -> None:
-        """Pass over readings of an earlier boot that never knew the time."""
-        first, last = rows[0][0], rows[-1][0]
-        moved = ("destination", self.name, last, self.sent, self.refused)
-        self._owed.hold(self._cursor, first, last, also=[moved])
-        self._cursor = last
+    def _leave_behind(self) -> None:
+        """Where the next reading is not live any more, let all that is committed go later."""
+        segments, last = self._store.segments, self._store.committed
+        for row in self._rows(1):
+            seq, _, segment, boot, *_ = row
+            old = segments.age(segment, boot) > LIVE_US
+            if old and seq <= last and standing(row, segments) != "soon":
+                self._pass_over(Span(seq, last, BACKLOG))
+
+    def _pass_over(self, span: Span) -> None:
+        """Move the cursor over readings that go later, as one write."""
+        moved = ("destination", self.name, span.last, self.sent, self.refused)
+        self._owed.put_off(self._cursor, span, also=[moved])
+        self._cursor = span.last
 
     def settle(self, batch: Batch, refused: Sequence[SetAside] = ()) -> None:
         """Move on: everything in the batch was accepted or is set aside.
@@ -225,6 +254,9 @@ class Outbox:
         if self._cursor < committed:
             rows += self._arrivals.after(self._cursor, committed, limit)
         return rows + fresh[: limit - len(rows)]
+
+    def _form(self, rows: list[Row], limit: int) -> Batch:
+        return form(rows, limit, self._store.segments, self._store.registry.sources)
 
     def _fresh(self, after: int) -> list[Row]:
         fresh = self._store.fresh

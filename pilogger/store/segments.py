@@ -15,6 +15,7 @@ crystal's error, and so the `drift` of the segments before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any, Literal, TypedDict
 
 from pilogger import clock as clocks
@@ -126,6 +127,11 @@ class Segments:
     def why(self, id: int) -> str:
         """Tell why readings whose time will be right soon must wait."""
         return DRIFTING if self._all[id].state == "synced" else NOT_YET
+
+    def age(self, id: int, boot: int) -> float:
+        """Tell how many microseconds ago a boot time was; infinitely many in an earlier boot."""
+        ours = self._all[id].boot_id == self._clock.boot_id
+        return self._clock.boot() - boot if ours else inf
 
     def tend(self) -> bool:
         """Look at the clock: follow it, correct what is known better now; True if anything is.

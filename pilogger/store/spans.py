@@ -10,7 +10,7 @@ from pilogger.store.arrivals import count
 from pilogger.store.journal import Write
 from pilogger.store.schema import WALL
 
-CLOCK, SALVAGED, REPLAY = "clock", "salvaged", "replay"
+CLOCK, SALVAGED, REPLAY, BACKLOG = "clock", "salvaged", "replay", "backlog"
 
 NUMBERS = f"""
 SELECT min(first), max(last) FROM (

@@ -46,6 +46,8 @@ WRITES = {
     # The same for spans: they grow while the cursor passes over them, then they only shrink.
     "held": "INSERT OR REPLACE INTO held SELECT d.name, ?2, ?3, 'clock' FROM destination AS d"
     " WHERE d.name = ?1 AND d.seq < ?3",
+    "behind": "INSERT OR REPLACE INTO held SELECT d.name, ?2, ?3, 'backlog' FROM destination AS d"
+    " WHERE d.name = ?1 AND d.seq < ?3",
     "reserve": "INSERT INTO meta VALUES ('next_seq', ?) ON CONFLICT (key) DO UPDATE"
     " SET value = max(value, excluded.value)",
     "owed": "INSERT OR IGNORE INTO held SELECT ?1, ?2, ?3, ?4"
@@ -53,7 +55,8 @@ WRITES = {
     "sent": "DELETE FROM held WHERE destination = ?1 AND first = ?2 AND last <= ?3",
     "sent_to": "UPDATE OR REPLACE held SET first = ?3 + 1 WHERE destination = ?1 AND first = ?2",
     "again": "INSERT OR IGNORE INTO held VALUES (?, ?, ?, 'replay')",
-    "untimed": "INSERT OR IGNORE INTO held VALUES (?, ?, ?, 'clock')",
+    "untimed": "INSERT INTO held VALUES (?, ?, ?, 'clock') ON CONFLICT (destination, first)"
+    " DO UPDATE SET last = max(last, excluded.last)",
     "meta": "INSERT OR REPLACE INTO meta VALUES (?, ?)",
     "message": "INSERT OR IGNORE INTO message (account, message_id, type, user_id, anonymous_id,"
     " event, timestamp, received, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
