@@ -1,15 +1,16 @@
 """How soon all is well again: after a start, after an outage, after a week without a network.
 
     python benchmarks/unharmed.py [--readings 12096000] [--rounds 5] [--outage 20]
+        [--order oldest_first live_first]
 
 start    a `pilogger run` of 20 channels: seconds from the call to the first reading that survives
          kill -9 (it is in the journal), and with `durability: 0s` to the first on the disk
 link     an outage, then the sink is back: seconds to the first reading that arrives; the uploader
          is alone in this process
 drain    a week of backlog, 20 channels at 1 Hz, is sent while they go on being polled: readings
-         per second, and how old a reading is when it has arrived. Oldest first is a law, so a live
-         reading waits for the backlog before it: told apart are those taken while it lasted, and
-         those taken afterwards
+         per second, and how old a reading is when it has arrived. With `oldest_first` a live
+         reading waits for the backlog before it, with `live_first` for one request of it: told
+         apart are those taken while it lasted, and those taken afterwards
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from itertools import chain, cycle, islice
+from math import inf, nan
 from pathlib import Path
 from statistics import median, quantiles
+from typing import get_args
 
 import sink
 from common import free_port, line_by_line, machine
 from history import DECIMAL, READINGS, declare, polls
 
 from pilogger.clock import SystemClock
+from pilogger.destinations import Accepted, Outcome
 from pilogger.destinations.initialstate import Bucket, InitialState
-from pilogger.sample import Sample
-from pilogger.store import Store, open_reader
+from pilogger.sample import Point, Sample
+from pilogger.store import Order, Store, open_reader
 from pilogger.uploader import Uploader
 
 CALL = 300  # polls that are appended together, while the backlog is made
 PATIENCE_S = 600.0
+ORDERS = get_args(Order)
 LOOK_S = 0.01
 
 
@@ -128,41 +132,56 @@ def live(store: Store, clock: SystemClock, hour: Iterator[list[Sample]]) -> None
     store.append([Sample(it.sensor, it.values, clock.boot()) for it in next(hour)])
 
 
-def drain(folder: Path, readings: int, after: float) -> None:
-    """Send a backlog while readings are taken; print rates and ages."""
-    clock = SystemClock("system")
+class Noting:
+    """Sends on, and notes when what was accepted arrived: how much of a backlog, and what else.
+
+    The backlog is what has numbers up to `last`.
+    """
+
+    def __init__(self, place: InitialState, last: int) -> None:
+        self.limit = place.limit
+        self.close = place.close
+        self.backlog = 0
+        self.arrived: dict[int, float] = {}
+        self._place, self._last = place, last
+
+    def send(self, points: Sequence[Point]) -> Outcome:
+        outcome = self._place.send(points)
+        if isinstance(outcome, Accepted):
+            mixed = points[-1].seq > self._last
+            live = [point.seq for point in points if point.seq > self._last] if mixed else []
+            self.arrived |= dict.fromkeys(live, time.monotonic())
+            self.backlog += len(points) - len(live)
+        return outcome
+
+
+def drain(store: Store, clock: SystemClock, port: int, order: Order, after: float) -> None:
+    """Send all that is stored while readings are taken; print rates and ages."""
     hour = cycle(islice(polls(DECIMAL), 3600))
-    with sink.running() as place, closing(Store.open(folder / "x.db", clock)) as store:
-        began = time.monotonic()
-        fill(store, readings)
-        print(f"  {store.stored:,} readings stored in {time.monotonic() - began:.0f} s")
-        sender = uploader(store, int(place.url.rpartition(":")[2]), clock)
-        waiting: deque[tuple[int, float]] = deque()
-        ages: dict[bool, list[float]] = {True: [], False: []}
-        began = next_poll = time.monotonic()
-        drained = None
-        sender.start()
-        while drained is None or time.monotonic() < drained + after:
-            now = time.monotonic()
-            if now >= next_poll:
-                live(store, clock, hour)
-                waiting.append((store.stored, now))
-                next_poll += 1
-            sent = sender.outbox.sent
-            if drained is None and sent >= readings - READINGS * CALL:
-                drained = now
-                print(
-                    f"  drained at {sent / (now - began):,.0f} readings/s, in {now - began:.0f} s"
-                )
-            while waiting and waiting[0][0] <= sent:
-                taken = waiting.popleft()[1]
-                ages[drained is None or taken < drained].append(now - taken)
-            time.sleep(LOOK_S)
-        sender.stop(1)
-    for during, found in ages.items():
-        when = "while the backlog lasted" if during else "afterwards"
-        p95 = quantiles(found, n=20)[-1] if len(found) > 1 else float("nan")
-        print(f"  age on arrival of readings taken {when}: p95 {p95:.1f} s, of {len(found)} polls")
+    outbox = store.outbox(order, order=order)
+    readings, taken = outbox.pending(), list[tuple[int, float]]()
+    place = Noting(InitialState("key", Bucket(order), f"http://127.0.0.1:{port}"), store.last)
+    sender = Uploader(place, outbox, clock, order)
+    began = next_poll = time.monotonic()
+    drained = None
+    sender.start()
+    while drained is None or time.monotonic() < drained + after:
+        now = time.monotonic()
+        if now >= next_poll:
+            live(store, clock, hour)
+            taken.append((store.last, now))
+            next_poll += 1
+        if drained is None and place.backlog >= readings:
+            drained, rate = now, outbox.sent / (now - began)
+            print(f"  {order}: {rate:,.0f} readings/s, drained in {now - began:.0f} s")
+        time.sleep(LOOK_S)
+    sender.drain(PATIENCE_S)
+    sender.stop(1)
+    store.forget(outbox)
+    for during, when in ((True, "while the backlog lasted"), (False, "afterwards")):
+        ages = [place.arrived.get(last, inf) - at for last, at in taken if (at < drained) is during]
+        p95 = quantiles(ages, n=20)[-1] if len(ages) > 1 else nan
+        print(f"    age on arrival of readings taken {when}: p95 {p95:.2f} s, of {len(ages)} polls")
 
 
 def main() -> None:
@@ -170,6 +189,7 @@ def main() -> None:
     parser.add_argument("--readings", type=int, default=7 * 86_400 * READINGS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--outage", type=float, default=20.0, help="seconds")
+    parser.add_argument("--order", nargs="+", choices=ORDERS, default=ORDERS)
     parser.add_argument("--dir", type=Path, default="/var/tmp", help="a folder on the disk")
     options = parser.parse_args()
 
@@ -187,7 +207,13 @@ def main() -> None:
         took = sorted(first_upload(folder(), options.outage) for _ in rounds)
         print(f"link   first upload: {median(took):.2f} s, at most {took[-1]:.2f} s")
         print(f"drain  (load {os.getloadavg()[0]:.1f})")
-        drain(folder(), options.readings, after=20)
+        clock = SystemClock("system")
+        with sink.running() as place, closing(Store.open(folder() / "x.db", clock)) as store:
+            began = time.monotonic()
+            fill(store, options.readings)
+            print(f"  {store.stored:,} readings stored in {time.monotonic() - began:.0f} s")
+            for order in options.order:
+                drain(store, clock, int(place.url.rpartition(":")[2]), order, after=20)
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ class Outbox:
         """Read the next rows: first from the file, then what is not committed yet."""
         with self._store.lock:
             committed = self._store.committed
-            fresh = self._fresh(max(committed, self._cursor))[:limit]
+            fresh = self._fresh(max(committed, self._cursor), limit)
         rows: list[Row] = []
         if self._cursor < committed:
             rows += self._arrivals.after(self._cursor, committed, limit)
@@ -258,7 +258,7 @@ class Outbox:
     def _form(self, rows: list[Row], limit: int) -> Batch:
         return form(rows, limit, self._store.segments, self._store.registry.sources)
 
-    def _fresh(self, after: int) -> list[Row]:
+    def _fresh(self, after: int, limit: int | None = None) -> list[Row]:
         fresh = self._store.fresh
         start = bisect_right(fresh, after, key=itemgetter(1))
-        return [write[1:] for write in fresh[start:]]
+        return [write[1:] for write in fresh[start : limit and start + limit]]
