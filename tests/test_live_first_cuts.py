@@ -44,7 +44,7 @@ for step in range(100):
         store.flush()
         say("flushed", [])
     if random.random() < 0.1:
-        clock.advance(61)
+        clock.advance(121)
     if random.random() < 0.7 and (batch := outbox.take(4)):
         say("sent", [point.value for point in batch.points])
         outbox.settle(batch)

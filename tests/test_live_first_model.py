@@ -16,18 +16,19 @@ from hypothesis import strategies as st
 from pilogger.sample import Sample
 from pilogger.store import Order, Store, eviction, open_reader, sealer
 from pilogger.store.arrivals import Arrivals
+from pilogger.store.outbox import LIVE_US
 from pilogger.testing import FakeClock
 
 NEVER_S = 1e9
-MINUTE = 60.0
+LIVE_S = LIVE_US / 1e6
 
-OUTAGE: list[tuple[str, object]] = [("poll", 9), ("flush", 0), ("pass", 61), ("poll", 3)]
+OUTAGE: list[tuple[str, object]] = [("poll", 9), ("flush", 0), ("pass", 121), ("poll", 3)]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("poll"), st.integers(1, 12)),
         st.tuples(st.just("send"), st.integers(1, 9)),
         st.tuples(st.just("take"), st.integers(1, 9)),
-        st.tuples(st.just("pass"), st.sampled_from([1, 30, 61, 600])),
+        st.tuples(st.just("pass"), st.sampled_from([1, 60, 121, 600])),
         st.tuples(st.just("evict"), st.integers(1, 3)),
         st.tuples(st.just("reload"), st.sampled_from(["live_first", "oldest_first"])),
         st.sampled_from([(what, 0) for what in ("flush", "seal", "restart", "kill", "reboot")]),
@@ -73,7 +74,7 @@ class Model:
         return self.live if self.was_live or not self.owed else self.owed
 
     def _is_lives_turn(self, now: float) -> bool:
-        if self.live and self.live[0] < self.committed and now - self.taken[self.live[0]] > MINUTE:
+        if self.live and self.live[0] < self.committed and now - self.taken[self.live[0]] > LIVE_S:
             self.owed += [n for n in self.live if n < self.committed]
             self.live = [n for n in self.live if n >= self.committed]
         return bool(self.live) and not self.was_live
@@ -185,7 +186,7 @@ class World:
 
     def reboot(self) -> None:
         self.store.close()
-        self.clock = self.clock.reboot(f"{self.clock.boot_id}+", off=2 * MINUTE)
+        self.clock = self.clock.reboot(f"{self.clock.boot_id}+", off=2 * LIVE_S)
         self.clock.ntp()
         self.open()
 

@@ -118,7 +118,7 @@ class Destination(Shape):
         "oldest_first",
         description="What is sent first after an outage. With oldest_first each series arrives in"
         " order, and what is new waits for all that came before. With live_first what is new"
-        " takes turns with what waited longer than a minute: until that is through, a series"
+        " takes turns with what waited longer than two minutes: until that is through, a series"
         " does not arrive in order.",
     )
 

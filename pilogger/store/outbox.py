@@ -6,7 +6,7 @@ order of arrival, so one series always leaves in order, oldest first. What lies 
 cursor and is held or owed (`Owed`) goes before all else.
 
 With `live_first` a series leaves in two streams, each in order: what is live, and what waited
-longer than a minute, which is owed from then on. They take turns, so neither starves the other.
+longer than two minutes, which is owed from then on. They take turns, so neither starves the other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 Order = Literal["oldest_first", "live_first"]
 """What leaves first when much has waited; of one series, too."""
 
-LIVE_US = 60_000_000  # with `live_first`: what is older goes later
+LIVE_US = 120_000_000
+"""With `live_first` what is older goes later; a server may well ask for a pause of a minute."""
+
 NEVER_RIGHT = "its clock was never right, and clock.unsynced is drop"
 
 
