@@ -169,10 +169,10 @@ def test_durability_may_change(tmp_path: Path) -> None:
     config = rig.configure(tmp_path, sensors={"a": slow}, store={**store, "durability": "1h"})
     with Agent(load(config)) as agent:
         rig.eventually(lambda: agent.store.stored == 1)
-        before = agent.store.committed
+        before = agent.store.appender.committed
         rig.configure(tmp_path, sensors={"a": slow, "b": slow}, store={**store, "durability": "0s"})
         agent.reload(load(config))
-        rig.eventually(lambda: agent.store.committed > before)
+        rig.eventually(lambda: agent.store.appender.committed > before)
 
         assert agent.state()["store"]["durability"] == 0
 

@@ -67,7 +67,7 @@ def test_a_killed_writer_loses_nothing_confirmed(tmp_path: Path, durability: flo
         confirmed, sent = map(int, line.split())
         store = Store.open(path, FakeClock())
         outbox = store.outbox("there")
-        last = store.committed
+        last = store.appender.committed
         assert last >= confirmed
         assert outbox.sent >= sent
         store.close()
@@ -221,7 +221,7 @@ def test_what_a_hub_has_no_room_for_is_taken_when_it_is_sent_again(
     with nowhere(store, monkeypatch):
         with pytest.raises(StoreBroken):
             take()
-        refused = store.stored, len(store.fresh)
+        refused = store.stored, len(store.appender.fresh)
     take()
     store.flush()
 

@@ -27,6 +27,7 @@ from pilogger.store.registry import Registry
 from pilogger.store.retention import USUAL, Bounds, Keeper
 from pilogger.store.salvage import Salvage
 from pilogger.store.sealer import Sealer
+from pilogger.store.segment import newest
 from pilogger.store.segments import Segments, Sync
 from pilogger.store.writer import Writer
 
@@ -117,7 +118,9 @@ class Store:
         self.appender = Appender(self, self._reader, self._numbers, last)
         rows = query("SELECT * FROM segment ORDER BY id").fetchall()
         above = self.salvage.floor // GENERATION * ROOM
-        self.segments = Segments(self.clock, rows, self.writer.write, self._newest, above)
+        self.segments = Segments(
+            self.clock, rows, self.writer.write, lambda id: newest(self._reader, id), above
+        )
         self.flush()
 
     def _recollect(self) -> list[Write]:
@@ -187,19 +190,9 @@ class Store:
         self.appender.forget(writes)
 
     @property
-    def fresh(self) -> list[Write]:
-        """The samples that are not committed yet."""
-        return self.appender.fresh
-
-    @property
     def stored(self) -> int:
         """Readings appended by this process."""
         return self.appender.stored
-
-    @property
-    def committed(self) -> int:
-        """The number of the newest sample that is in the file."""
-        return self.appender.committed
 
     @property
     def last(self) -> int:
@@ -247,18 +240,6 @@ class Store:
         """Tell how well the clock is known."""
         with self.lock:
             return self.segments.sync()
-
-    def _newest(self, segment: int) -> int | None:
-        """Find the boot time of the last sample of a segment of an earlier process."""
-        found = self._reader.execute(
-            "SELECT segment, boot FROM sample WHERE segment <= ?1 ORDER BY seq DESC LIMIT 1",
-            [segment],
-        ).fetchone()
-        fresh = found[1] if found and found[0] == segment else None
-        (sealed,) = self._reader.execute(
-            "SELECT max(boot_end) FROM block WHERE segment = ?", [segment]
-        ).fetchone()
-        return max((boot for boot in (fresh, sealed) if boot is not None), default=None)
 
     # -- samples out, and the end --------------------------------------------------------
 

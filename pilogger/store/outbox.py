@@ -102,7 +102,7 @@ class Outbox:
     def _count(self) -> int:
         """Count what is not settled, less what this process appended: that counts itself."""
         with self._store.lock:
-            committed, stored = self._store.committed, self._store.stored
+            committed, stored = self._store.appender.committed, self._store.stored
             fresh = sum(readings(row) for row in self._fresh(self._cursor))
         waiting = count_pending(self._reader, self.name, self._cursor, committed)
         return waiting + fresh - stored
@@ -156,7 +156,7 @@ class Outbox:
 
     def _leave_behind(self) -> None:
         """Where the next reading is not live any more, let all that is committed go later."""
-        segments, last = self._store.segments, self._store.committed
+        segments, last = self._store.segments, self._store.appender.committed
         for row in self._rows(1):
             seq, _, segment, boot, *_ = row
             old = segments.age(segment, boot) > LIVE_US
@@ -250,7 +250,7 @@ class Outbox:
     def _rows(self, limit: int) -> list[Row]:
         """Read the next rows: first from the file, then what is not committed yet."""
         with self._store.lock:
-            committed = self._store.committed
+            committed = self._store.appender.committed
             fresh = self._fresh(max(committed, self._cursor), limit)
         rows: list[Row] = []
         if self._cursor < committed:
@@ -261,6 +261,6 @@ class Outbox:
         return form(rows, limit, self._store.segments, self._store.registry.sources)
 
     def _fresh(self, after: int, limit: int | None = None) -> list[Row]:
-        fresh = self._store.fresh
+        fresh = self._store.appender.fresh
         start = bisect_right(fresh, after, key=itemgetter(1))
         return [write[1:] for write in fresh[start : limit and start + limit]]

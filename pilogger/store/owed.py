@@ -82,7 +82,7 @@ class Owed:
                     return form(ready, limit, segments, self._store.registry.sources)
                 if rows and standing(rows[0], segments) == "soon":
                     self._soon = segments.why(rows[0][2])
-                if not rows and span.last <= self._store.committed:
+                if not rows and span.last <= self._store.appender.committed:
                     self._pass(span)
                     break
                 lost = leading(rows, segments, "estimated", "unknown")

@@ -148,7 +148,7 @@ class Points:
         """Return the newest values of these places that are not in the file yet."""
         found: dict[Place, Value] = {}
         wanted = {id for id, _ in places}
-        for _, _, source, segment, boot, given, data in self._store.fresh:
+        for _, _, source, segment, boot, given, data in self._store.appender.fresh:
             ids = self._store.registry.sources[source].ids
             if wanted.isdisjoint(ids):
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import groupby, pairwise
+from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
 BILLION = 1_000_000_000
@@ -76,3 +77,16 @@ class _Boot:
     @property
     def end(self) -> int:
         return self.offset + self.length
+
+
+def newest(db: Connection, segment: int) -> int | None:
+    """Find the boot time of the last sample of a segment, fresh or sealed."""
+    found = db.execute(
+        "SELECT segment, boot FROM sample WHERE segment <= ?1 ORDER BY seq DESC LIMIT 1",
+        [segment],
+    ).fetchone()
+    fresh = found[1] if found and found[0] == segment else None
+    (sealed,) = db.execute(
+        "SELECT max(boot_end) FROM block WHERE segment = ?", [segment]
+    ).fetchone()
+    return max((boot for boot in (fresh, sealed) if boot is not None), default=None)
