@@ -5,8 +5,9 @@ files of one folder: every write with its bytes, every sync, truncation and chan
 `Disk` goes through that record as a card does. What was synced stays. Of everything since, each
 sector of 512 bytes is kept or lost on its own, so that writes are torn and come in any order; so
 are sizes. Names are kept up to some moment, as journaling file systems do it, until their folder
-is synced. A program tells what it promised by writing to the file `said` of that folder: so that
-is in the record at its place.
+is synced. A sync that fails lets go of what it was for: of that, a part is lost for ever, whatever
+sync comes later. A program tells what it promised by writing to the file `said` of that folder: so
+that is in the record at its place.
 
 So it is Python's own SQLite that is watched, and every other file too, which a VFS of SQLite would
 not see. What it cannot show: a card that tears a sector, or loses what it has synced.
@@ -18,7 +19,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -38,13 +39,17 @@ KEPT = (0.0, 0.05, 0.3, 0.5, 0.7, 0.95, 1.0)
 
 LINE = re.compile(r"(\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<call>\w+)\()(?P<rest>.*)")
 FD = re.compile(r"(\d+)<(?P<path>[^>]*)>")
+ENDS = re.compile(r"\) += (0$|-1 )")
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 Files = Mapping[str, bytes]
 
 
 class Event(NamedTuple):
-    """One thing that the kernel was asked to do with a file, by its name in the folder."""
+    """One thing that the kernel was asked to do with a file, by its name in the folder.
+
+    Or `harm`: what a card did to it by itself, which no power cut undoes.
+    """
 
     what: str
     name: str
@@ -53,11 +58,17 @@ class Event(NamedTuple):
     to: str = ""
 
 
-def record(folder: Path, program: Path, *arguments: object) -> list[Event]:
-    """Run a Python program that works in a folder; it may end by SIGKILL, but not by an error."""
+def record(
+    folder: Path, program: Path, *arguments: object, faults: Sequence[str] = ()
+) -> list[Event]:
+    """Run a Python program that works in a folder; it may end by SIGKILL, but not by an error.
+
+    `faults` are for strace to inject: `fdatasync:error=EIO:when=7+5`.
+    """
     log = folder.with_name(f"{folder.name}.strace")
+    injected = [word for fault in faults for word in ("-e", f"inject={fault}")]
     done = subprocess.run(
-        [*STRACE, "-o", log, sys.executable, program, *map(str, arguments)],
+        [*STRACE, *injected, "-o", log, sys.executable, program, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -68,7 +79,10 @@ def record(folder: Path, program: Path, *arguments: object) -> list[Event]:
 
 
 def _read(lines: Iterator[str], folder: str) -> Iterator[Event]:
-    """Understand strace's words; a sync is two events, as it counts when it has come back."""
+    """Understand strace's words; a sync is two events, as it counts when it has come back.
+
+    Or it fails: then the second event says so.
+    """
     syncs: dict[str, Event] = {}
     for number, line in enumerate(lines):
         match = LINE.match(line)
@@ -81,8 +95,8 @@ def _read(lines: Iterator[str], folder: str) -> Iterator[Event]:
                 yield event
                 if event.what == "sync":
                     syncs[process] = event
-        if rest.endswith("= 0") and (sync := syncs.pop(process, None)):
-            yield sync._replace(what="synced")
+        if (end := ENDS.search(rest)) and (sync := syncs.pop(process, None)):
+            yield sync._replace(what="synced" if end[1] == "0" else "failed")
 
 
 def _event(call: str, rest: str, folder: str, number: int) -> Event | None:  # noqa: PLR0911
@@ -92,7 +106,8 @@ def _event(call: str, rest: str, folder: str, number: int) -> Event | None:  # n
     if fd and call.startswith(("openat", "unlinkat", "mkdirat", "renameat")):
         paths = [f"{fd['path']}/{text.decode()}" for text in texts]
     names = [path[len(folder) + 1 :] for path in paths if path.startswith(folder)]
-    if not names or "(deleted)" in rest or " = -1 " in rest:
+    is_sync = call in ("fsync", "fdatasync")
+    if not names or "(deleted)" in rest or (" = -1 " in rest and not is_sync):
         return None
     numbers = [int(n) for n in re.findall(r", (\d+)(?=[,) ])", rest)]
     match call:
@@ -136,9 +151,9 @@ class _File:
             self.size = max(self.size, event.at)
         self.pending.append(event)
 
-    def settle(self, count: int) -> None:
-        """Take the first of the pending events as done for ever."""
-        _apply(self.safe, self.pending[:count], 1.0, Random(0))
+    def settle(self, count: int, kept: float, random: Random) -> None:
+        """Take the first of the pending events as done for ever, as far as they are kept."""
+        _apply(self.safe, self.pending[:count], kept, random)
         del self.pending[:count]
 
     def after(self, kept: float, random: Random) -> bytes:
@@ -174,9 +189,13 @@ def _put(data: bytearray, at: int, written: bytes) -> None:
 
 
 class Disk:
-    """A folder on a card, while the events of a record come one after the other."""
+    """A folder on a card, while the events of a record come one after the other.
 
-    def __init__(self, before: Files) -> None:
+    Without `random`, a sync that fails loses nothing: so it is for a process that is killed.
+    """
+
+    def __init__(self, before: Files, random: Random | None = None) -> None:
+        self._random = random
         self._files: dict[str, _File | None] = {n: _File(data) for n, data in before.items()}
         self._safe = dict(self._files)  # names that a power cut leaves
         self._pending: list[tuple[Event, _File | None]] = []
@@ -196,12 +215,13 @@ class Disk:
             case "sync":
                 file = files.get(name)
                 self._syncing[event.at] = len(file.pending if file else self._pending)
-            case "synced":
-                file, count = files.get(name), self._syncing.pop(event.at)
-                if file:
-                    file.settle(count)
-                else:
-                    self._settle(count)
+            case "synced" | "failed":
+                self._end_sync(event)
+            case "harm":
+                file = files[name]
+                assert file is not None
+                file.add(event._replace(what="write"))
+                _put(file.safe, event.at, event.data)
             case "create" if name in files:
                 if event.at and (file := files[name]):
                     file.add(Event("truncate", name))
@@ -209,9 +229,8 @@ class Disk:
                 files[name] = _File() if event.what == "create" else None
                 self._pending.append((event, files[name]))
             case "remove" | "rename" if name in files:
-                file = files.pop(name)
-                if event.what == "rename":
-                    files[event.to] = file
+                file = files[name]
+                _rename(files, event, file)
                 self._pending.append((event, file))
             case "remove" | "rename":
                 return
@@ -220,6 +239,16 @@ class Disk:
                 assert file is not None
                 file.add(event)
 
+    def _end_sync(self, event: Event) -> None:
+        file, count = self._files.get(event.name), self._syncing.pop(event.at)
+        lossy = event.what == "failed" and self._random
+        if file and lossy:
+            file.settle(count, lossy.choice(KEPT), lossy)
+        elif file:
+            file.settle(count, 1.0, Random(0))
+        elif event.what == "synced":
+            self._settle(count)
+
     def _settle(self, count: int) -> None:
         for event, file in self._pending[:count]:
             _rename(self._safe, event, file)
@@ -227,19 +256,28 @@ class Disk:
 
     def after_kill(self) -> dict[str, bytes]:
         """Return what is there when only the process ended: all of it."""
-        return {n: f.after(1.0, Random(0)) for n, f in self._files.items() if f}
+        return _contents(self._files, 1.0, Random(0))
 
     def after_cut(self, random: Random) -> dict[str, bytes]:
         """Return what is there when the power comes back."""
         names = dict(self._safe)
         for event, file in self._pending[: random.randint(0, len(self._pending))]:
             _rename(names, event, file)
-        kept = random.choice(KEPT)
-        return {name: file.after(kept, random) for name, file in names.items() if file}
+        return _contents(names, random.choice(KEPT), random)
+
+
+def _contents(names: Mapping[str, _File | None], kept: float, random: Random) -> dict[str, bytes]:
+    """Return what is in each file; the name of a folder ends in a slash."""
+    found = {name: file.after(kept, random) for name, file in names.items() if file}
+    return found | {f"{name}/": b"" for name, file in names.items() if file is None}
 
 
 def _rename(names: dict[str, _File | None], event: Event, file: _File | None) -> None:
     if event.what in ("remove", "rename"):
         names.pop(event.name, None)
+    if event.what == "rename":
+        inside = f"{event.name}/"
+        for name in [name for name in names if name.startswith(inside)]:
+            names[f"{event.to}/{name.removeprefix(inside)}"] = names.pop(name)
     if event.what != "remove":
         names[event.to or event.name] = file

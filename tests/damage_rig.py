@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -114,6 +115,20 @@ def drain(store: Store, name: str = "there") -> list[Point]:
     return points
 
 
+def look_through(store: Store) -> None:
+    """Do for the whole file now what the background does bit by bit; damage shows by that."""
+    for _ in range(9):
+        try:
+            store.inspect()
+            store.seal()
+            with store.writer.reading(store.writer.generation):
+                everything(store)
+        except Exception:  # the store has heard of it, and does something about it
+            continue
+        return
+    raise AssertionError("it cannot be read")
+
+
 # -- ways to damage --------------------------------------------------------------------------
 
 
@@ -200,17 +215,19 @@ HARMS: list[Callable[[Path, Random], list[Harm]]] = [
 ]
 
 
-def break_table(store: Store, table: str) -> None:
-    """Have the card forget the root page of a table, below the feet of who uses it."""
+def break_table(store: Store, table: str, log: str = "TRUNCATE") -> None:
+    """Have the card forget the root page of a table, below the feet of who uses it.
+
+    `log` is how the log is emptied before.
+    """
     connection = store.writer.connection
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute(f"PRAGMA wal_checkpoint({log})").fetchall()
     (page,) = connection.execute(
         "SELECT rootpage FROM sqlite_master WHERE name = ?", [table]
     ).fetchone()
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     with store.path.open("r+b") as file:
-        file.seek((page - 1) * size)
-        file.write(b"\xff" * size)
+        os.pwrite(file.fileno(), b"\xff" * size, (page - 1) * size)
     connection.execute("PRAGMA cache_size = 0")  # what it knows by heart hides the damage
     connection.execute("PRAGMA shrink_memory")
 

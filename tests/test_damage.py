@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -155,23 +154,6 @@ def test_facts_survive_the_change_of_files(live: Store) -> None:
     assert rows == [("state.rain", "5"), ("state.wind", "7")]
 
 
-def test_somebody_elses_file_is_never_moved(tmp_path: Path) -> None:
-    """Neither text, nor bytes, nor a database, damaged or not; also not at the second try."""
-    database = tmp_path / "theirs.db"
-    with closing(sqlite3.connect(database)) as db:
-        db.executescript("CREATE TABLE segment (a); INSERT INTO segment VALUES ('mine');")
-    flip(database, 20, Random(1))
-    (tmp_path / "notes.txt").write_text("my notes, which are longer than a hundred bytes " * 20)
-    (tmp_path / "photo.jpg").write_bytes(Random(1).randbytes(100_000))
-    for name in ("theirs.db", "notes.txt", "photo.jpg"):
-        before = (tmp_path / name).read_bytes()
-        for _ in range(2):
-            with pytest.raises(StoreBroken):
-                Store.open(tmp_path / name, LATER)
-        assert (tmp_path / name).read_bytes() == before
-    assert not list(tmp_path.glob("*damaged*"))
-
-
 def test_a_store_of_which_nothing_is_left_is_known_by_what_is_beside_it(tmp_path: Path) -> None:
     """The lock file remembers that a store lived here, also after a clean stop."""
     path = tmp_path / NAME
@@ -186,22 +168,6 @@ def test_a_store_of_which_nothing_is_left_is_known_by_what_is_beside_it(tmp_path
     assert (folder / NAME).stat().st_size == 10_000
     assert "0 readings were saved" in (folder / "salvaged.txt").read_text()
     store.close()
-
-
-def test_a_move_that_was_cut_short_is_finished(tmp_path: Path) -> None:
-    """The power went between two files: the database goes last, so the rest follows it."""
-    before = make(tmp_path, killed=True)
-    folder = tmp_path / f"{NAME}-damaged-1"
-    folder.mkdir()
-    (tmp_path / f"{NAME}-wal").rename(folder / f"{NAME}-wal")
-    store = Store.open(tmp_path / NAME, LATER)
-    declare(store)
-    assert store.salvage.join(30)
-    after = everything(store)
-    store.close()
-
-    assert after == before
-    assert not folder.exists()
 
 
 def test_a_damaged_log_is_not_believed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from damage_rig import (
     drain,
     everything,
     is_hit,
+    look_through,
     make,
     of,
     overwrite,
@@ -61,20 +62,6 @@ def reopen(path: Path) -> Store:
     store = Store.open(path, FakeClock(boot_id="boot-2"))
     declare(store)
     return store
-
-
-def look_through(store: Store) -> None:
-    """Do for the whole file now what the background does bit by bit; damage shows by that."""
-    for _ in range(9):
-        try:
-            store.inspect()
-            store.seal()
-            with store.writer.reading(store.writer.generation):
-                everything(store)
-        except Exception:  # the store has heard of it, and does something about it
-            continue
-        return
-    raise AssertionError("it cannot be read")
 
 
 @pytest.mark.fault(24, 25)
@@ -122,6 +109,27 @@ def test_what_a_destination_had_not_had_is_sent_in_order(tmp_path: Path, killed:
         assert of(points) == {reading for reading in after if reading[1] > cursor}
     assert [point.seq for point in points] == sorted(point.seq for point in points)
     assert pending == len(after)
+
+
+def test_a_destination_that_begins_now_is_sent_what_was_owed_to_it(tmp_path: Path) -> None:
+    """It is new to the new store only: where it was is known when the old one is read."""
+    make(tmp_path, killed=False)
+    cursor = settled(tmp_path)
+    zero_first(tmp_path / NAME, Random(1))
+    store = reopen(tmp_path / NAME)
+    store.salvage.stop()
+    store.outbox("there", start="now")
+    store.outbox("another", start="now")
+    store.close()
+    store = reopen(tmp_path / NAME)
+    assert store.salvage.join(60)
+    after = everything(store)
+    points, none = drain(store), drain(store, "another")
+    store.close()
+
+    assert of(points) == {reading for reading in after if reading[1] > cursor}
+    assert len(points) == len(of(points)) > 0
+    assert none == []
 
 
 def test_new_readings_are_sent_while_old_ones_are_saved(tmp_path: Path) -> None:

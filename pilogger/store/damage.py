@@ -2,7 +2,8 @@
 
 It is moved whole into a folder beside it, `pilogger.db-damaged-1`, the database last, so that a
 move that was cut short is finished by the next start. Nothing is moved that was never a store:
-a file that somebody named by mistake shows none of our traces.
+a file that somebody named by mistake shows none of our traces. A folder that is needed no more
+gets another name before it is deleted, so that a half of it is not taken for such a move.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ TRACES = (b"m001_tables", b"CREATE TABLE set_aside (", b"CREATE VIEW reading", b
 NEWEST = 1000  # formats that a pilogger may ever know
 LOOKED_AT = 1 << 20  # bytes at the front of a file: its tables were made first
 ENDS = 64  # pages at the end of a file: its newest samples
-PARTS = ("wal", "shm", "fresh-0", "fresh-1")
+JOURNAL = ("fresh-0", "fresh-1")
+PARTS = ("wal", "shm", "journal", *JOURNAL)
 DONE = "salvaged.txt"
 
 
@@ -71,6 +73,8 @@ def looks_damaged(path: Path) -> str:
 
     Call it before the file is opened: to close it again would let go of SQLite's locks.
     """
+    if _size(beside(path, "journal")):
+        return ""  # the power failed while it was made: SQLite takes that back
     head = _front(path, 100)
     if len(head) < 100:
         return "its head is missing" if head else ""
@@ -89,8 +93,8 @@ def looks_damaged(path: Path) -> str:
 
 def lost_its_log(path: Path) -> bool:
     """Tell whether the write-ahead log of a store that was killed is gone; before it is opened."""
-    sizes = [_size(beside(path, part)) for part in PARTS]
-    return path.exists() and not sizes[0] and max(sizes[2:]) > 0
+    journaled = any(_size(beside(path, part)) for part in JOURNAL)
+    return path.exists() and journaled and not _size(beside(path, "wal"))
 
 
 def _size(path: Path) -> int:
@@ -105,7 +109,7 @@ def was_store(path: Path) -> bool:
     fronts = [_front(path, LOOKED_AT), _front(beside(path, "wal"), LOOKED_AT)]
     if any(trace in front for front in fronts for trace in TRACES):
         return True
-    if any(beside(path, part).exists() for part in ("fresh-0", "fresh-1")):
+    if any(beside(path, part).exists() for part in JOURNAL):
         return True
     return bool(re.search(rb"\nstore [0-9a-f]{32}( [0-9]+)?\n", _front(beside(path, "lock"), 100)))
 
@@ -153,25 +157,43 @@ def condemn(path: Path, why: str) -> None:
 
 
 def finish_move(path: Path) -> None:
-    """Do the rest of a move that was cut short.
+    """Do the rest of a move, and of a folder's deletion, that was cut short.
 
     Raises:
         OSError: the disk refused.
     """
+    for rest in path.parent.glob(f"{path.name}-salvaged-*"):
+        shutil.rmtree(rest, ignore_errors=True)
+    for folder in _begun(path):
+        _move(path, folder)
     for _, folder in _folders(path):
-        if not (folder / path.name).exists() and not (folder / DONE).exists():
-            _move(path, folder)
+        with suppress(OSError):
+            folder.rmdir()  # if it is empty: nothing was moved there
+
+
+def _begun(path: Path) -> list[Path]:
+    """Find where a move was begun, and the database did not get there."""
+    return [
+        folder
+        for _, folder in _folders(path)
+        if any(os.path.lexists(folder / beside(path, part).name) for part in PARTS)
+        and not (folder / path.name).exists()
+        and not (folder / DONE).exists()
+    ]
 
 
 def move_aside(path: Path, why: str) -> Path:
     """Move a store out of the way, with all that belongs to it; returns the folder.
 
     Raises:
-        OSError: the disk refused; what was moved stays moved, and `finish_move` goes on.
+        OSError: the disk refused; what was moved stays moved, and the next call goes on.
     """
-    number = max((number for number, _ in _folders(path)), default=0) + 1
-    folder = beside(path, f"damaged-{number}")
-    folder.mkdir(mode=0o755)
+    if begun := _begun(path):
+        folder = begun[-1]
+    else:
+        number = max((number for number, _ in _folders(path)), default=0) + 1
+        folder = beside(path, f"damaged-{number}")
+        folder.mkdir(mode=0o755)
     _move(path, folder)
     log.error(
         "%s is damaged (%s): it was moved to %s, and a new one is begun;"
@@ -184,18 +206,23 @@ def move_aside(path: Path, why: str) -> Path:
 
 
 def _move(path: Path, folder: Path) -> None:
-    for file in (*(beside(path, part) for part in PARTS), path):
-        if file == path:
-            sync(folder)  # only then may the last one follow
+    for part in PARTS:
+        file = beside(path, part)
+        with suppress(FileNotFoundError):
+            if part in JOURNAL:
+                sync(file)  # no commit will do it any more
         with suppress(FileNotFoundError):
             file.rename(folder / file.name)
+    sync(folder)  # only then may the last one follow
+    with suppress(FileNotFoundError):
+        path.rename(folder / path.name)
     sync(folder)
     sync(path.parent)
 
 
-def sync(folder: Path) -> None:
-    """Have the names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
@@ -219,8 +246,20 @@ def first_number(wreck: Path) -> int:
 
 
 def finish(wreck: Path, words: str, *, keep: bool) -> None:
-    """Delete what was saved whole; leave a note beside what was not."""
+    """Delete what was saved whole; leave a note beside what was not.
+
+    Raises:
+        OSError: the disk refused; to be done again.
+    """
     folder = wreck.parent
-    (folder / DONE).write_text(words + "\n")
-    if not keep:
-        shutil.rmtree(folder)
+    if keep:
+        note = folder / f"{DONE}.part"
+        note.write_text(words + "\n")
+        sync(note)
+        note.rename(folder / DONE)
+        sync(folder)
+    else:
+        rest = folder.with_name("-salvaged-".join(folder.name.rsplit("-damaged-", 1)))
+        folder.rename(rest)
+        sync(rest.parent)
+        shutil.rmtree(rest)

@@ -21,7 +21,7 @@ from pilogger.store.blocks import GENERATION, Blocks, Row, walls
 from pilogger.store.moments import Erased
 from pilogger.store.pages import Values
 from pilogger.store.registry import Source
-from pilogger.store.remains import BLOCK, OldSource, Remains
+from pilogger.store.remains import BLOCK, MESSAGE, OldSource, Remains
 from pilogger.store.rollups import make_stale
 
 if TYPE_CHECKING:
@@ -228,3 +228,44 @@ def _values(data: str, width: int) -> list[Value | None]:
         return [value if value is None else check_value(value) for value in found]
     except (ValueError, BadValue) as error:
         raise StoreDamaged(f"its values are not what was written: {error}") from error
+
+
+class Piece:
+    """What one transaction puts into the store; `at` is where the next one begins."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.rows: list[Row] = []
+        self.messages: list[Values] = []
+        self.blocks = 0
+        self.lost = 0
+
+    def take(self, restorer: Restorer, found: Iterator[tuple[int, Values] | None]) -> None:
+        """Take in what one page holds."""
+        before = len(self.messages)
+        samples = readings = damaged = 0
+        for item in found:
+            if item is None:
+                damaged += 1
+                continue
+            id, row = item
+            is_block = len(row) == BLOCK
+            self.blocks += is_block
+            try:
+                if len(row) == MESSAGE:
+                    self.messages.append(restorer.message(row[1:]))
+                    continue
+                rows = restorer.rows(id, row)
+            except StoreDamaged:
+                if is_block:
+                    self.lost += row[10]
+                else:
+                    damaged += 1
+                continue
+            self.rows += rows
+            if not is_block:
+                samples += 1
+                readings += sum(value is not None for row in rows for value in row[5])
+        messages = len(self.messages) > before
+        if samples or messages or not self.blocks:  # as many as the others of that page had
+            self.lost += round(damaged * max(1, readings / samples)) if samples else damaged

@@ -15,15 +15,13 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pilogger.errors import StoreBroken, StoreDamaged
+from pilogger.errors import StoreBroken
 from pilogger.store import ballast
-from pilogger.store.blocks import Row
 from pilogger.store.damage import finish, first_number, wrecks
 from pilogger.store.eviction import record
 from pilogger.store.journal import Write
-from pilogger.store.pages import Values
-from pilogger.store.remains import BLOCK, MESSAGE, Remains
-from pilogger.store.restorer import Restorer
+from pilogger.store.remains import Remains
+from pilogger.store.restorer import Piece, Restorer
 from pilogger.store.writes import WRITES
 
 if TYPE_CHECKING:
@@ -36,8 +34,9 @@ BREATH_S = 0.01  # between two pieces, for whoever waits for the processor
 RETRY_S = 1.0
 ROWS, BLOCKS = 2048, 4  # of a piece
 DONE = -1
-FIRST_OWED = (
-    "SELECT min(first) FROM held WHERE destination = ? AND last = ? AND reason = 'salvaged'"
+OWED = (
+    "SELECT min(first), max(last) FROM held"
+    " WHERE destination = ?1 AND first <= ?2 AND last >= ?2 AND reason = 'salvaged'"
 )
 
 
@@ -186,20 +185,20 @@ class Salvage:
         if generation != self._store.writer.generation:
             raise Interrupted
 
-    def _pieces(self, remains: Remains, restorer: Restorer, at: int) -> Iterator[_Piece]:
+    def _pieces(self, remains: Remains, restorer: Restorer, at: int) -> Iterator[Piece]:
         """Read the pages from `at` on; the journal is the last piece."""
-        piece = _Piece(at)
+        piece = Piece(at)
         for number in remains.full[at:]:
             piece.take(restorer, remains.rows(number))
             piece.at += 1
             if len(piece.rows) + len(piece.messages) >= ROWS or piece.blocks >= BLOCKS:
                 yield piece
-                piece = _Piece(piece.at)
+                piece = Piece(piece.at)
         piece.take(restorer, ((row[0], [None, *row[1:]]) for row in remains.fresh))
         piece.take(restorer, ((0, [None, *row]) for row in remains.messages))
         yield piece
 
-    def _put(self, wreck: Path, restorer: Restorer, piece: _Piece, generation: int) -> None:
+    def _put(self, wreck: Path, restorer: Restorer, piece: Piece, generation: int) -> None:
         before = self._all[wreck]
         with self._store.writer.alone() as db:
             self._check(generation)
@@ -217,11 +216,12 @@ class Salvage:
         progress = Progress(before.floor, DONE, before.saved, lost)
         last = before.floor - 1
         for name, (seq, sent, refused) in remains.destinations.items():
-            known = db.execute(FIRST_OWED, (name, last)).fetchone()
+            owed = db.execute(OWED, (name, last)).fetchone()
             new = db.execute(
                 "INSERT OR IGNORE INTO destination VALUES (?, ?, ?, ?)", (name, last, sent, refused)
             ).rowcount
-            if new or known == (1,):  # else this process knew it all the time
+            # Else this process knew it all the time, or a later store tells it better.
+            if new or owed in ((1, last), (None, None)):
                 db.execute("DELETE FROM held WHERE destination = ? AND last = ?", (name, last))
                 spans = {span for span in remains.held if span[0] == name}
                 spans.add((name, seq + 1, last, "salvaged"))
@@ -242,47 +242,6 @@ class Salvage:
             finish(wreck, f"{words}. This folder can be deleted.", keep=keep)
         except OSError as error:
             log.warning("%s cannot be put away: %s", wreck.parent, error)
-
-
-class _Piece:
-    """What one transaction puts into the store; `at` is where the next one begins."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.rows: list[Row] = []
-        self.messages: list[Values] = []
-        self.blocks = 0
-        self.lost = 0
-
-    def take(self, restorer: Restorer, found: Iterator[tuple[int, Values] | None]) -> None:
-        """Take in what one page holds."""
-        before = len(self.messages)
-        samples = readings = damaged = 0
-        for item in found:
-            if item is None:
-                damaged += 1
-                continue
-            id, row = item
-            is_block = len(row) == BLOCK
-            self.blocks += is_block
-            try:
-                if len(row) == MESSAGE:
-                    self.messages.append(restorer.message(row[1:]))
-                    continue
-                rows = restorer.rows(id, row)
-            except StoreDamaged:
-                if is_block:
-                    self.lost += row[10]
-                else:
-                    damaged += 1
-                continue
-            self.rows += rows
-            if not is_block:
-                samples += 1
-                readings += sum(value is not None for row in rows for value in row[5])
-        messages = len(self.messages) > before
-        if samples or messages or not self.blocks:  # as many as the others of that page had
-            self.lost += round(damaged * max(1, readings / samples)) if samples else damaged
 
 
 def _records(meta: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, Progress]]:
