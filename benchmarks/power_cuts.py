@@ -32,9 +32,9 @@ from common import machine
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from crash_kill import kills
-from crash_life import AMPLE, FAULTS, NARROW
+from crash_life import AMPLE, NARROW
 from crash_oracle import Record, live, run
-from crash_wreck import broken, wrecked
+from crash_wreck import broken, refused, wrecked
 
 Life = Callable[[Path, int], Record]
 """Records itself in a folder, with a seed."""
@@ -52,12 +52,10 @@ def harmed(durability: float, table: str) -> Life:
     return lambda folder, _: broken(folder, durability, 10, table)
 
 
-def refused(durability: float, fault: str) -> Life:
+def failing(durability: float, fault: str, often: int) -> Life:
     """Vary by the seed when it fails for the first time, and how often then."""
-    return lambda folder, seed: live(
-        folder,
-        *(AMPLE, durability, 20, FAULTS),
-        faults=[f"{fault}:when={5 + seed % 17}+{5 + seed % 13}"],
+    return lambda folder, seed: refused(
+        folder, durability, 20, f"{fault}:when={often + seed % 17}..400+{often + seed % 23}"
     )
 
 
@@ -74,10 +72,10 @@ WRECKS = {
     "damaged while it is used, a commit now and then": harmed(3600, "sample"),
 }
 REFUSALS = {
-    "syncs fail (EIO), a commit for each append": refused(0, "fdatasync:error=EIO"),
-    "syncs fail (EIO), a commit now and then": refused(3600, "fdatasync:error=EIO"),
-    "writes fail (EIO), a commit for each append": refused(0, "pwrite64:error=EIO"),
-    "writes fail (ENOSPC), a commit for each append": refused(0, "pwrite64:error=ENOSPC"),
+    "syncs fail (EIO), a commit for each append": failing(0, "fdatasync:error=EIO", 11),
+    "syncs fail (EIO), a commit now and then": failing(3600, "fdatasync:error=EIO", 11),
+    "writes fail (EIO), a commit for each append": failing(0, "pwrite64:error=EIO", 40),
+    "writes fail (ENOSPC), a commit for each append": failing(0, "pwrite64:error=ENOSPC", 40),
 }
 CONTROLS = {
     "control: synchronous=OFF": plain(AMPLE, 0, 20, "OFF"),

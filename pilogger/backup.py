@@ -10,8 +10,7 @@ from pathlib import Path
 
 from pilogger.errors import PiloggerError, StoreDamaged
 from pilogger.store import beside, open_reader
-from pilogger.store.connection import snapshot
-from pilogger.store.damage import sync
+from pilogger.store.connection import snapshot, sync
 
 PAGES = 4096  # between two reports of progress
 ACCOUNTS = "accounts"  # of a hub: a file beside its store

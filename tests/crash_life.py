@@ -101,14 +101,18 @@ class Life:
         os.write(self._said, json.dumps([what, *numbers]).encode() + b"\n")
 
     @property
-    def _tried(self) -> AbstractContextManager[object]:
+    def tried(self) -> AbstractContextManager[object]:
+        """What fails in this context is left as it is, where it may fail."""
         return suppress(StoreError) if self.may_fail else nullcontext()
 
     def _insist(self, do: Callable[[], Got]) -> Got:
         """Do it again where it fails, as the next start would."""
-        for _ in range(TRIES):
-            with self._tried:
+        for tried in range(TRIES):
+            with self.tried:
                 return do()
+            for _ in range(tried % 7):  # else each try may fail at the same place
+                with suppress(OSError):
+                    os.fdatasync(self._said)
         return do()
 
     def open(self) -> None:
@@ -143,7 +147,7 @@ class Life:
         """Append, send, seal and trim for a while."""
         reader = open_reader(self.path)
         for step in range(steps):
-            with self._tried:
+            with self.tried:
                 self._step(step)
             if step % 10 == 2:
                 reader.execute("BEGIN")
@@ -163,7 +167,7 @@ class Life:
             self.store.trim()
 
     def close(self) -> None:
-        with self._tried:
+        with self.tried:
             self.store.close()
             self.say("flushed", self.store.last)
 
@@ -198,7 +202,8 @@ def main(folder: str, most: str, durability: str, steps: str, how: str = "") -> 
         life.store.salvage.join()
         while life.send():
             life.flush()
-    life.add(5)
+    with life.tried:
+        life.add(5)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

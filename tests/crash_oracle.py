@@ -11,7 +11,7 @@ import os
 import pickle
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
@@ -34,6 +34,7 @@ LIFE = Path(__file__).with_name("crash_life.py")
 MEMORY = Path("/dev/shm")
 CORRUPT = "integrity_check fails"
 LOST = "what was promised is lost"
+CALLED_LOST = "its log is called lost"
 
 BLOCKS = """SELECT coalesce(sum(readings), 0) FROM block JOIN source ON source.id = source
     WHERE sensor <> 'event'"""  # text has no rollups
@@ -126,7 +127,7 @@ class Tally(NamedTuple):
     wrong: Counter[str]
 
 
-def live(folder: Path, *arguments: object, times: int = 2, faults: Sequence[str] = ()) -> Record:
+def live(folder: Path, *arguments: object, times: int = 2) -> Record:
     """Record a life in a folder, which may hold an old store."""
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     had = frozenset[Reading]()
@@ -134,7 +135,7 @@ def live(folder: Path, *arguments: object, times: int = 2, faults: Sequence[str]
         with placed(before) as copy, opened(copy / NAME) as store:
             had = frozenset(one_by_one(store))
     (folder / SAID).touch()
-    lives = [record(folder, LIFE, folder, *arguments, faults=faults) for _ in range(times)]
+    lives = [record(folder, LIFE, folder, *arguments) for _ in range(times)]
     return Record(before, had, [event for life in lives for event in life])
 
 
@@ -188,7 +189,7 @@ def judge(path: Path, promises: Promises, after: str) -> list[str]:
 
 def _judge(store: Store, promises: Promises, after: str) -> Iterator[str]:
     if store.writer.turned_back:
-        yield "its log is called lost"
+        yield CALLED_LOST
     if store.last < promises.number:
         yield "a number is given twice"
     if promises.damaged:

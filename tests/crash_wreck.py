@@ -1,6 +1,6 @@
-"""Lives in which a store is damaged, and what must be left of it after a cut.
+"""Lives in which the disk fails, before the power does.
 
-What comes back if nothing else happens is found by letting them live to their end.
+What comes back of a damaged store is found by letting it live to its end without a cut.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from crash_life import AMPLE, DAMAGED, NAME, SALVAGE
+from crash_life import AMPLE, DAMAGED, FAULTS, NAME, SALVAGE
 from crash_oracle import LIFE, Promises, Record, Whole, live, opened, placed
 from crash_rig import SAID, Event, record
 from damage_rig import (
@@ -45,6 +45,14 @@ def broken(folder: Path, durability: float, steps: int, table: str) -> Record:
     at = next(n for n in range(said, len(events)) if events[n].name == NAME)
     events[at] = events[at]._replace(what="harm")
     return _judged(Record(life.before, life.had, life.events + events), folder)
+
+
+def refused(folder: Path, durability: float, steps: int, fault: str) -> Record:
+    """Record a life in which the disk refuses some calls, from the second start on."""
+    life = live(folder, AMPLE, durability, steps, times=1)
+    arguments = (folder, AMPLE, durability, steps, FAULTS)
+    events = record(folder, LIFE, *arguments, faults=[fault])
+    return life._replace(events=life.events + events)
 
 
 def _harmed(folder: Path, random: Random) -> Iterator[Event]:

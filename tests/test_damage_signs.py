@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from damage_rig import NAME
+from syscall_rig import needs_strace
 
+from pilogger.errors import StoreBroken
 from pilogger.sample import Sample
 from pilogger.store import Store, damage
 from pilogger.store.journal import Journal, Write
@@ -36,6 +40,26 @@ def test_a_store_whose_tables_are_in_its_log_is_ours(tmp_path: Path) -> None:
     assert damage.is_foreign(copy)
 
 
+@pytest.mark.fault(10)
+def test_a_store_of_which_a_full_disk_let_only_the_first_table_be_made_is_ours(
+    tmp_path: Path,
+) -> None:
+    """It is finished by the next start; any table beside that one, and it is somebody else's."""
+    path, theirs = tmp_path / NAME, tmp_path / "theirs.db"
+    first = 'CREATE TABLE "_sqlite_migrations" (id, migration_set, name, applied_at)'
+    for each in (path, theirs):
+        with closing(sqlite3.connect(each)) as half:
+            half.execute(first)
+    with closing(sqlite3.connect(theirs)) as half:
+        half.execute("CREATE TABLE notes (text)")
+    store = Store.open(path, FakeClock())
+    store.close()
+
+    assert store.salvage.state() == []
+    with pytest.raises(StoreBroken, match="another program"):
+        Store.open(theirs, FakeClock())
+
+
 def test_a_start_that_was_cut_short_is_not_called_a_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +80,46 @@ def test_a_start_that_was_cut_short_is_not_called_a_loss(
 
     assert lost
     assert not any(lost)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pilogger.sample import Sample
+from pilogger.store import Store
+from pilogger.testing import FakeClock
+store = Store.open(Path(sys.argv[1]), FakeClock(), durability=3600)
+store.declare("n", {"": "1"})
+store.append([Sample("n", {"": 1}, 0)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@needs_strace
+@pytest.mark.fault(22, 26)
+@pytest.mark.parametrize("when", ["1+1", "2+1", "3+1"])
+def test_a_start_that_the_disk_refused_takes_the_log_from_no_journal(
+    tmp_path: Path, when: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who closes last would have it removed, and the next start would miss it."""
+    path = tmp_path / NAME
+    program = (sys.executable, "-c", KILLED, str(path))
+    faults = ("-e", "trace=fdatasync", "-e", f"inject=fdatasync:error=EIO:when={when}")
+    subprocess.run(program, check=False)
+    refused = subprocess.run(
+        ["strace", "-f", "-qq", "-o", "/dev/null", *faults, *program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    store = Store.open(path, FakeClock())
+    (found,) = store.writer.connection.execute("SELECT count(*) FROM sample").fetchone()
+    store.close()
+
+    assert "cannot be written" in refused.stderr
+    assert found == 1
+    assert not store.writer.turned_back
+    assert "log" not in caplog.text
 
 
 @pytest.mark.fault(24)

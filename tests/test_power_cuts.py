@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from crash_kill import kills
 from crash_life import AMPLE, NAME, NARROW
-from crash_oracle import CORRUPT, LOST, live, run
+from crash_oracle import CALLED_LOST, CORRUPT, LOST, live, run
 from crash_rig import Disk
+from crash_wreck import refused
 
 from pilogger.store import open_reader
 from pilogger.store.schema import VERSION
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+LOG = f"{NAME}-wal"
 AT_ONCE, LATER = 0, 3600  # s of durability
 STEPS = 20
 
@@ -89,6 +91,32 @@ def test_a_store_that_was_never_finished_is_made_again(folder: Path) -> None:
     tally = run(live(folder, AMPLE, AT_ONCE, 0, times=1), 700)
 
     assert not tally.wrong
+
+
+@pytest.mark.fault(6, 21, 22)
+@pytest.mark.parametrize(
+    ("durability", "fault", "at_least"),
+    [
+        (AT_ONCE, "fdatasync:error=EIO:when=10+4", {LOG}),
+        (AT_ONCE, "fdatasync:error=EIO:when=20..60+3", {LOG, NAME}),  # a checkpoint's
+        (LATER, "fdatasync:error=EIO:when=20..60+3", {LOG}),
+        (AT_ONCE, "pwrite64:error=EIO:when=40+23", set()),
+        (AT_ONCE, "pwrite64:error=ENOSPC:when=50+31", set()),
+    ],
+)
+def test_a_disk_that_refuses_before_the_power_fails(
+    folder: Path, durability: float, fault: str, at_least: set[str]
+) -> None:
+    """What a commit or a checkpoint could not bring to the disk is not taken for done later.
+
+    A start that failed may have its log be called lost, if it is cut in its last moment.
+    """
+    life = refused(folder, durability, STEPS, fault)
+    failed = {event.name for event in life.events if event.what == "failed"}
+    tally = run(life, 150)
+
+    assert at_least <= failed
+    assert not {*tally.wrong} - {CALLED_LOST}
 
 
 @pytest.mark.fault(13)

@@ -68,6 +68,15 @@ def beside(store: Path, what: str) -> Path:
     return store.with_name(f"{store.name}-{what}")
 
 
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open the store for writing, make or migrate its tables; the caller holds its `Lock`.
 
@@ -94,9 +103,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         migrate(connection)
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # what SQLite says may be garbled too
-        connection.close()
-        what = "cannot be written" if isinstance(error, sqlite3.OperationalError) else "is no store"
+        sync(path.parent)  # SQLite does so too, but goes on where that fails
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:  # SQLite's words may be garbled
+        leave(connection, path)
+        refused = isinstance(error, sqlite3.OperationalError | OSError)
+        what = "cannot be written" if refused else "is no store"
         raise StoreBroken(f"{path} {what}: {error}") from error
     except BaseException:
         connection.close()
@@ -139,6 +150,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
         else:
             return connection
     raise StoreBroken(f"{path} cannot be read as a store: {problem}") from problem
+
+
+def leave(connection: sqlite3.Connection, path: Path) -> None:
+    """Close the store, although its journal is needed yet.
+
+    Who closes it last removes its log, and rightly so: what a sync refused may be in there, and
+    would be believed. But a journal without a log tells of a loss: so there is an empty one.
+    """
+    connection.close()
+    if any(os.path.lexists(beside(path, f"fresh-{n}")) for n in (0, 1)):
+        with suppress(OSError):
+            beside(path, "wal").touch()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pilogger.errors import StoreBroken
 from pilogger.store.blocks import GENERATION
-from pilogger.store.connection import Lock, beside
+from pilogger.store.connection import Lock, beside, sync
 from pilogger.store.remains import Remains
 from pilogger.store.wal import Wal
 
@@ -45,6 +45,7 @@ GARBLED = (ValueError, TypeError, LookupError, AttributeError)
 
 MAGIC = b"SQLite format 3\0"
 TRACES = (b"m001_tables", b"CREATE TABLE set_aside (", b"CREATE VIEW reading", b"sample_epoch")
+BEGUN = b'CREATE TABLE "_sqlite_migrations"'  # the first of all; alone, it is a store to be
 NEWEST = 1000  # formats that a pilogger may ever know
 LOOKED_AT = 1 << 20  # bytes at the front of a file: its tables were made first
 ENDS = 64  # pages at the end of a file: its newest samples
@@ -94,7 +95,7 @@ def looks_damaged(path: Path) -> str:
 def lost_its_log(path: Path) -> bool:
     """Tell whether the write-ahead log of a store that was killed is gone; before it is opened."""
     journaled = any(_size(beside(path, part)) for part in JOURNAL)
-    return path.exists() and journaled and not _size(beside(path, "wal"))
+    return path.exists() and journaled and not beside(path, "wal").exists()
 
 
 def _size(path: Path) -> int:
@@ -117,7 +118,8 @@ def was_store(path: Path) -> bool:
 def is_foreign(path: Path) -> bool:
     """Tell whether a file is the database of another program."""
     front = _front(path, LOOKED_AT)
-    return front.startswith(MAGIC) and b"CREATE TABLE" in front and not was_store(path)
+    tables = front.count(b"CREATE TABLE") - front.count(BEGUN)
+    return front.startswith(MAGIC) and tables > 0 and not was_store(path)
 
 
 def _front(path: Path, length: int) -> bytes:
@@ -218,15 +220,6 @@ def _move(path: Path, folder: Path) -> None:
         path.rename(folder / path.name)
     sync(folder)
     sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, survive a power cut."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def first_number(wreck: Path) -> int:

@@ -22,7 +22,7 @@ from pilogger.pulse import Pulse
 from pilogger.store import ballast, damage, ending, sessions
 from pilogger.store.checkpoint import Checkpoint
 from pilogger.store.committer import Committer
-from pilogger.store.connection import Lock, identity, open_writer
+from pilogger.store.connection import Lock, identity, leave, open_writer
 from pilogger.store.journal import Journal, Write
 from pilogger.store.writes import REPLAY, WRITES
 
@@ -117,7 +117,7 @@ class Writer:
             if not was_closed:
                 ending.tell(self.path, self.connection)
         except (sqlite3.Error, OSError) as error:
-            self.connection.close()
+            leave(self.connection, self.path)
             raise StoreBroken(f"{self.path} cannot be written: {error}") from error
         self._guard.mark(sessions.words(name, session))
 
@@ -333,7 +333,7 @@ class Writer:
 
     def abandon(self) -> None:
         """Let go of the file as it is; the journal keeps the rest for the next start."""
-        self.connection.close()
+        leave(self.connection, self.path)
         self._journal.close()
         self._guard.release()
 
@@ -365,5 +365,8 @@ class Writer:
             self._journal.close(remove=clean)
             self.checkpoint()
             with self._commit:
-                self.connection.close()
+                if clean:
+                    self.connection.close()
+                else:
+                    leave(self.connection, self.path)
             self._guard.release()
