@@ -127,7 +127,7 @@ class Life:
         self.say("try", self.n, self.n + count, self.store.last + 1)
         self.store.append([sample(n) for n in range(self.n, self.n + count)])
         self.n += count
-        committed = not self._durability and self.store.committed == self.store.last
+        committed = not self._durability and self.store.appender.committed == self.store.last
         self.say("flushed" if committed else "kept", self.store.last)
 
     def flush(self) -> None:

@@ -28,6 +28,7 @@ from pilogger.sample import Sample
 from pilogger.series import History, find
 from pilogger.store import Store, open_reader
 from pilogger.store.blocks import GENERATION
+from pilogger.store.damage import corrupt
 from pilogger.store.sealer import FULL
 from pilogger.testing import FakeClock
 
@@ -284,3 +285,17 @@ def test_numbers_and_segments_go_on_above_after_two_damages(tmp_path: Path) -> N
         seen = found
         store.close()
         overwrite(path, 0, bytes(100))
+
+
+@pytest.mark.fault(24)
+def test_what_is_wrong_in_the_old_file_is_no_damage_of_the_new_one(live: Store) -> None:
+    """The inspector looked at it, and somebody else stumbled before it could say so."""
+    live.writer.connection.execute("UPDATE sample SET boot = boot + 1")
+    with pytest.raises(StoreBroken), live.writer.reading(0):
+        raise corrupt("somebody stumbled")
+    live.inspector.step()
+    live.flush()
+    live.close()
+
+    assert live.writer.generation == 1
+    assert len(list(live.path.parent.glob("*-damaged-*"))) == 1

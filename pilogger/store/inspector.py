@@ -56,6 +56,7 @@ class Inspector:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._reader = open_reader(store.path)
+        self._generation = store.writer.generation
         self._last = self._seq = 0
         self._closed = False
 
@@ -91,6 +92,8 @@ class Inspector:
         store = self._store
         with store.still:
             with store.writer.alone() as db:
+                if self._generation != store.writer.generation:  # these are of a damaged file
+                    return
                 for bad in found:
                     owed = any(outbox.owes(bad.first, bad.last) for outbox in store.outboxes)
                     gone = db.execute(f"DELETE FROM {bad.table} WHERE rowid = ?", [bad.id])
@@ -113,6 +116,7 @@ class Inspector:
         with self._store.sealer.guard:
             self._reader.close()
             self._reader = open_reader(self._store.path)
+            self._generation = self._store.writer.generation
 
     def stop(self) -> None:
         """Let go of the file."""
