@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from pilogger.harmless import harmless
 from pilogger.sample import Value
-from pilogger.words import amount, plural, size, span, table
+from pilogger.words import amount, moment, plural, size, span, table
 
 State = Mapping[str, Any]
 
@@ -55,12 +54,8 @@ def _head(state: State) -> str:
         return f"{state['device']}: running for {for_} (process {state['process']})"
     if "asked" not in state:
         return "not running; it was killed, and the next start stores what its journal holds"
-    when = _moment(state["asked"])
+    when = moment(state["asked"])
     return f"{state['device']}: not running; the last clean stop was at {when}"
-
-
-def _moment(epoch: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch))
 
 
 def _sensor(sensor: Mapping[str, Any], width: int) -> str:
@@ -127,7 +122,7 @@ def _clock(state: State) -> list[str]:
     line = f"clock  {CLOCK[state['clock']]}"
     sync = state.get("sync", {})
     if since := sync.get("since"):
-        line += f" since {_moment(since)}, says {SOURCES[sync['source']]}"
+        line += f" since {moment(since)}, says {SOURCES[sync['source']]}"
         if not sync["confirmed"]:
             line += "; not confirmed now, so it is counted on from then"
     if error := sync.get("error"):

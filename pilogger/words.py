@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from pilogger.harmless import harmless
@@ -88,3 +89,14 @@ def table(rows: Iterable[Iterable[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     )
+
+
+def moment(epoch: float) -> str:
+    """Write a time in the zone of this machine; `@` and seconds where it knows no such time.
+
+    A C library of 32 bits knows none after 2038.
+    """
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch))
+    except (OverflowError, ValueError, OSError):
+        return f"@{epoch:.0f}"

@@ -16,6 +16,7 @@ from pilogger.sample import Point, Sample
 from pilogger.series import History, find
 from pilogger.store import Outbox, Policy, Store, open_reader
 from pilogger.testing import FakeClock
+from pilogger.words import moment
 
 HOUR = 3600.0
 YEAR = 365.25 * 86_400
@@ -348,6 +349,12 @@ def test_sql_sees_the_same_times(path: Path) -> None:
     logger.store.close()
 
     assert [epoch for (epoch,) in rows] == [float(point.epoch) for point in points]
+
+
+@pytest.mark.fault(45)
+def test_a_time_that_the_c_library_does_not_know_is_a_number() -> None:
+    """One of 32 bits knows none after 2038, and a start says of when the newest reading is."""
+    assert moment(2.0**64) == "@18446744073709551616"
 
 
 @pytest.mark.fault(45)

@@ -48,7 +48,9 @@ def text_of(time: str, name: str) -> str:
 
 def on_the_wall(at: int, zone: tzinfo) -> datetime:
     """What the zone's clock shows at an epoch in seconds."""
-    return datetime.fromtimestamp(at, zone).replace(tzinfo=None)
+    return (
+        (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(0, at)).astimezone(zone).replace(tzinfo=None)
+    )
 
 
 # -- in any zone -----------------------------------------------------------------------------

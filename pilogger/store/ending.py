@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from pathlib import Path
 from sqlite3 import Connection
 
 from pilogger.store.connection import beside
 from pilogger.store.schema import WALL
+from pilogger.words import moment
 
 log = logging.getLogger("pilogger.store")
 
@@ -28,7 +28,5 @@ def tell(path: Path, db: Connection) -> None:
     (newest,) = db.execute(NEWEST).fetchone()
     until = "there is no reading in it"
     if newest is not None:
-        until = time.strftime(
-            "its newest reading is of %Y-%m-%d %H:%M:%S", time.localtime(newest / 1e6)
-        )
+        until = f"its newest reading is of {moment(newest / 1e6)}"
     log.info("%s was not closed: the power failed, or pilogger was killed; %s", path, until)
