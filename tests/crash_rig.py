@@ -27,8 +27,8 @@ from typing import NamedTuple
 SECTOR = 512  # bytes that a card writes whole or not at all
 SAID = "said"
 CALLS = (
-    "openat,write,pwrite64,ftruncate,?truncate,fallocate,fsync,fdatasync,?rename,?renameat,renameat2"
-    ",?unlink,unlinkat,?rmdir,?mkdir,mkdirat"  # those with a ? are not on every machine
+    "openat,write,pwrite64,ftruncate,?ftruncate64,?truncate,?truncate64,fallocate,fsync,fdatasync"
+    ",?rename,?renameat,renameat2,?unlink,unlinkat,?rmdir,?mkdir,mkdirat"  # those with a ? are not on every machine
 )
 STRACE = (
     *("strace", "--seccomp-bpf", "-f", "-y", "-qq", "-s", "1000000"),
@@ -117,7 +117,7 @@ def _event(call: str, rest: str, folder: str, number: int) -> Event | None:  # n
             return Event("say" if names[0] == SAID else "append", names[0], texts[0])
         case "pwrite64":
             return Event("write", names[0], texts[0], numbers[-1])
-        case "ftruncate" | "truncate":
+        case "ftruncate" | "ftruncate64" | "truncate" | "truncate64":
             return Event("truncate", names[0], at=numbers[-1])
         case "fallocate":
             return Event("extend", names[0], at=sum(numbers[-2:]))
