@@ -291,6 +291,17 @@ def packed(times: int, plain: bytes) -> bytes:
     return head % (names, len(plain)) + plain
 
 
+@pytest.mark.fault(91)
+def test_headers_that_are_none_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a trace, nor the secret that a server may quote in them."""
+    broken = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\nyou said %s\r\n\r\n" % KEY.encode()
+    with wire.serving(answering(broken)) as server:
+        outcome = to(server.url).send(POINTS)
+
+    assert isinstance(outcome, Wait)
+    assert caplog.text == ""
+
+
 @pytest.mark.fault(58)
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_an_answer_that_inflates_without_end_does_not(times: int) -> None:

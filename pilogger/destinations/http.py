@@ -8,6 +8,7 @@ the secret it was given, whatever the server sends back.
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import ssl
@@ -19,7 +20,7 @@ from contextlib import suppress
 from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, local
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -40,6 +41,10 @@ MOST_HUNG = 4  # exchanges past their deadline that may linger
 WRONG_PLACE = frozenset({404, 405, 410, 421})
 WRONG_TIME = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID and _HAS_EXPIRED of OpenSSL
 NOT_ALLOWED = frozenset({401, 402, 403, 407})
+
+_ours = local()
+logging.getLogger("urllib3.connection").addFilter(lambda _: not hasattr(_ours, "exchange"))
+"""It would log headers that are none as they came, with any secret that they quote."""
 
 
 class Answer(NamedTuple):
@@ -190,6 +195,7 @@ def _exchange(
     proxies: dict[str, str],
     box: SimpleQueue[Answer | Exception],
 ) -> None:
+    _ours.exchange = True
     deadline = time.monotonic() + times["total"]
     try:
         prepared = session.prepare_request(request)
