@@ -6,6 +6,7 @@ The disk is a small file system of its own, so this takes root.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -210,6 +211,41 @@ def test_a_start_on_a_full_disk_throws_the_ballast_off(card: Path) -> None:
         rig.store.close()
 
     assert ballast.size(rig.path) < weight
+
+
+@pytest.mark.fault(18, 26)
+@pytest.mark.parametrize("killed", [True, False])
+def test_who_gives_up_on_a_full_disk_leaves_the_log(
+    card: Path, caplog: pytest.LogCaptureFixture, killed: bool
+) -> None:
+    """At the start or at the end: SQLite would tidy it away, as if it had been lost."""
+    rig = Rig(card)
+    rig.poll()
+    rig.store.flush()
+    rig.store.writer.checkpoint()
+    rig.poll(2000)
+    ballast.throw_off(rig.path)
+    if killed:
+        rig.path = _left_by_a_kill(rig.store)
+    with filled(card), pytest.raises(StoreBroken, match="full"):
+        (rig.open if killed else rig.store.close)()
+    rig.open()
+    rig.check()
+    last = rig.store.last
+    rig.store.close()
+
+    assert "is gone" not in caplog.text
+    assert last < 2**40
+
+
+def _left_by_a_kill(store: Store) -> Path:
+    """Copy a store as it is found after a kill."""
+    copy = store.path.parent / "killed" / store.path.name
+    copy.parent.mkdir()
+    for part in ("", "-wal", "-shm", "-fresh-0", "-fresh-1"):
+        shutil.copy(store.path.with_name(f"{store.path.name}{part}"), copy.parent)
+    store.close()
+    return copy
 
 
 @pytest.mark.fault(18)
