@@ -72,13 +72,9 @@ class Day(NamedTuple):
 
     @property
     def adds_up(self) -> bool:
-        """Whether each reading is there or was counted when it went, and sent or known not to be.
-
-        A reading that went while it was on its way counts as unsent, and may have arrived.
-        """
-        owed = self.taken - self.sent - self.pending
+        """Whether each reading is there, or counted as gone; and sent, waiting or unsent."""
         there = self.kept + self.gone == self.taken and self.arrived == self.sent
-        return there and 0 <= self.unsent - owed <= ON_ITS_WAY
+        return there and self.sent + self.pending + self.unsent == self.taken
 
     def __str__(self) -> str:
         cap = f"{self.bound:6.0f}" if self.bound else "     -"
@@ -93,7 +89,6 @@ HEAD = (
     f"{'day':>3} {'took s':>6} {'RSS MB':>7} {'files':>5} {'MB':>7} {'cap':>6}"
     f" {'taken':>11} {'sent':>11} {'pending':>10} {'went':>11} {'unsent':>9} adds up"
 )
-ON_ITS_WAY = 1000  # readings of a request
 
 
 class Life:
@@ -225,7 +220,7 @@ class Life:
             sent=self._uploader.outbox.sent,
             pending=self._uploader.outbox.pending(),
             gone=sum(it["readings"] for it in gone),
-            unsent=sum(it["unsent"] for it in gone),
+            unsent=sum(it["unsent"] for it in gone) - self._store.keeper.under_way.readings,
             kept=kept,
             arrived=self._arrived,
         )

@@ -19,6 +19,7 @@ from pilogger.store import (
     Bounds,
     Order,
     Outbox,
+    SetAside,
     Store,
     ballast,
     checkpoint,
@@ -281,7 +282,7 @@ def test_what_was_not_sent_does_not_hold_back_max_size(rig: Rig) -> None:
     rig.squeeze()
     gone = rig.gone()["size"]
     left = rig.appended - gone["readings"]
-    in_hand = sum(point.seq <= batch.last for point in batch.points)
+    in_hand = len(batch.points)
 
     assert gone["unsent"] == gone["readings"] > in_hand
     assert (here.pending(), there.pending()) == (0, left + in_hand)
@@ -290,6 +291,94 @@ def test_what_was_not_sent_does_not_hold_back_max_size(rig: Rig) -> None:
     assert drain(there) == left
     assert there.pending() == 0
     rig.check()
+
+
+def test_what_goes_while_it_is_under_way_is_unsent_until_it_has_arrived(rig: Rig) -> None:
+    """The process may be killed before the answer comes: then nobody knows any more."""
+    outbox = rig.store.outbox("there")
+    rig.poll(4 * BLOCK)
+    rig.store.seal()
+    batch = outbox.take(10)
+    assert batch is not None
+    rig.squeeze()
+    gone = rig.gone()["size"]["readings"]
+    before, under_way = rig.gone()["size"]["unsent"], rig.store.keeper.under_way.readings
+    first, *others = (SetAside(point, "no") for point in batch.points)
+    outbox.settle(batch, [first])
+    rig.check()
+
+    assert (before, under_way) == (gone, len(others) + 1)
+    assert rig.gone()["size"] == {"readings": gone, "unsent": gone - len(batch.points)}
+    assert rig.store.keeper.under_way.readings == 0
+
+
+def test_what_is_under_way_to_one_and_was_not_sent_to_another_stays_unsent(rig: Rig) -> None:
+    """It has arrived when the last of those has it who had taken it, and nobody else lacks it."""
+    places = [rig.store.outbox(name) for name in ("a", "b", "c")]
+    rig.poll(BLOCK)
+    taken = [(place, place.take(limit)) for place, limit in zip(places, (5, 10, 15), strict=True)]
+    rig.squeeze(20)
+    counts = [rig.gone()["size"]["unsent"]]
+    for place, batch in taken:
+        assert batch is not None
+        place.settle(batch)
+        rig.store.flush()
+        counts.append(rig.gone()["size"]["unsent"])
+    least = min(len(batch.points) for _, batch in taken if batch)
+
+    assert counts == [rig.appended] * 3 + [rig.appended - least]
+    assert rig.store.keeper.under_way.readings == 0
+
+
+@pytest.mark.parametrize("restart", [True, False])
+def test_what_was_under_way_when_its_sender_ended_stays_unsent(rig: Rig, restart: bool) -> None:
+    """Another batch of the same destination does not bring it back."""
+    outbox = rig.store.outbox("there")
+    rig.poll(2 * BLOCK)
+    assert outbox.take(10)
+    rig.squeeze(20)
+    if restart:
+        rig.close()
+        rig.open()
+    else:
+        rig.store.forget(outbox)
+    outbox = rig.store.outbox("there")
+    rig.poll(3)
+    sent = drain(outbox)
+    rig.check()
+
+    assert rig.gone()["size"]["unsent"] == rig.appended - sent
+    assert rig.store.keeper.under_way.readings == 0
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_an_old_journal_takes_nothing_out_of_the_count_twice(tmp_path: Path, held: bool) -> None:
+    """Beyond the cursor, or in a span before it: a destination moves on, and only once."""
+    rig = Rig(tmp_path / "x.db", FakeClock())
+    rig.poll(BLOCK)
+    if held:
+        drain(rig.store.outbox("there"))
+        rig.close()
+        rig.open()
+        with rig.store.writer.alone() as db:
+            db.execute("INSERT INTO held VALUES ('there', 1, ?, 'salvaged')", [rig.store.last])
+    outbox = rig.store.outbox("there")
+    batch = outbox.take(10)
+    assert batch is not None
+    rig.squeeze(20)
+    outbox.settle(batch)
+    journals = {file: file.read_bytes() for file in tmp_path.glob("*-fresh-*")}
+    rig.close()
+    expected = {"readings": rig.appended, "unsent": rig.appended - len(batch.points)}
+    assert rig.gone()["size"] == expected
+    for file, data in journals.items():
+        file.write_bytes(data)
+    rig.open()
+    rig.check()
+    rig.close()
+
+    assert any(b'"arrived"' in data for data in journals.values())
+    assert rig.gone()["size"] == expected
 
 
 def test_a_destination_goes_on_behind_what_is_gone(rig: Rig) -> None:
@@ -534,6 +623,9 @@ def test_every_reading_is_readable_or_counted(
             rig.open()
             outbox = rig.store.outbox("there", order=order)
         rig.check()
+        unsent = sum(it["unsent"] for it in rig.gone().values())
+        gone = unsent - rig.store.keeper.under_way.readings
+        assert outbox.sent + outbox.pending() + gone == rig.appended
     pending = outbox.pending()
     assert drain(outbox) == pending
     assert outbox.pending() == 0

@@ -181,7 +181,8 @@ class Outbox:
             total = self.refused + len(refused)
             cursor = max(self._cursor, batch.last)
             writes: list[Write] = [
-                ("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused
+                *self._store.keeper.under_way.arrived(self, batch),
+                *(("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused),
             ]
             writes.append(("destination", self.name, cursor, sent, total))
             if batch.last <= self._cursor:
@@ -190,6 +191,7 @@ class Outbox:
                 self._store.writer.write(writes)
             self._cursor, self.sent, self.refused = cursor, sent, total
             self._uncounted -= len(batch.points)
+            self._store.keeper.under_way.settled(self, batch)
             self._batch = None
 
     @property
@@ -206,9 +208,14 @@ class Outbox:
         """Whether anything numbered `first` to `last` is not settled yet."""
         return last > self._cursor or self._owed.overlaps(first, last)
 
+    @property
+    def at_hand(self) -> set[int]:
+        """The numbers of the samples in the batch that was taken, until it is settled."""
+        return {point.seq for point in self._batch.points} if self._batch else set()
+
     def lose(self, gone: Mapping[int, int]) -> None:
         """Hear of samples that left the store: how many readings each had, by number."""
-        at_hand = {point.seq for point in self._batch.points} if self._batch else set()
+        at_hand = self.at_hand
         self._uncounted -= sum(
             readings for seq, readings in gone.items() if seq not in at_hand and self.owes(seq, seq)
         )

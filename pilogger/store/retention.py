@@ -21,6 +21,7 @@ from pilogger.errors import StoreBroken
 from pilogger.store import ballast, rollups
 from pilogger.store.connection import LARGEST_LOG, beside, open_reader
 from pilogger.store.eviction import Eviction
+from pilogger.store.underway import UnderWay
 
 if TYPE_CHECKING:
     from pilogger.store.log import Store
@@ -86,6 +87,7 @@ class Keeper:
         self.bounds = bounds
         self.refusing = ""
         """Why no readings are taken; empty while they are."""
+        self.under_way = UnderWay(store)
         self._store = store
         self._reader = open_reader(store.path)
         self._closed = False
@@ -122,6 +124,8 @@ class Keeper:
         with self._store.sealer.guard:
             self._reader.close()
             self._reader = open_reader(self._store.path)
+            with self._store.still:
+                self.under_way.forget()
 
     def limit(self, bounds: Bounds) -> None:
         """Keep the store within other bounds; what is under way is finished first."""
@@ -232,6 +236,7 @@ class Keeper:
                 found = what(eviction)
             piece = eviction.piece
             store.sealer.discount(piece.fresh)
+            self.under_way.went(reason, piece.owed)
             for outbox in outboxes:
                 outbox.lose(piece.owed)
         self._gone[reason] += piece.readings

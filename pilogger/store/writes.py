@@ -42,6 +42,10 @@ WRITES = {
     "destination": "INSERT INTO destination VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
     " SET seq = excluded.seq, sent = excluded.sent, refused = excluded.refused"
     " WHERE excluded.seq >= destination.seq",
+    # What arrived after it had gone was not unsent; once only, before the destination moves on.
+    "arrived": "UPDATE evicted SET unsent = unsent - ?3 WHERE reason = ?2 AND ("
+    " EXISTS (SELECT 1 FROM destination WHERE name = ?1 AND seq < ?4) OR EXISTS"
+    " (SELECT 1 FROM held WHERE destination = ?1 AND ?4 BETWEEN first AND last))",
     "set_aside": "INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?)",
     # The same for spans: they grow while the cursor passes over them, then they only shrink.
     "held": "INSERT OR REPLACE INTO held SELECT d.name, ?2, ?3, 'clock' FROM destination AS d"
