@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -24,7 +25,7 @@ from pilogger.agent import Agent
 from pilogger.clock import SystemClock
 from pilogger.config import load
 from pilogger.daemon import Daemon
-from pilogger.errors import StoreError
+from pilogger.errors import ConfigError, PiloggerError, StoreError
 from pilogger.hub.server import serve
 from pilogger.sample import Sample, Value, series_key
 from pilogger.service import Service
@@ -52,6 +53,7 @@ Told = tuple[str, Any]
     offered  readings that it is about to append
     taken    the same readings, which are confirmed now
     durable  the number of calls, since it is ready, that a flush has put on the disk
+    quiet    its visitor logs no more
 """
 
 
@@ -123,38 +125,42 @@ class Witness:
             for sample in samples
             for channel, value in sample.values.items()
         ]
-        self._tell("offered", readings)
+        self.tell("offered", readings)
         taken = self._append(samples, once=once)
-        self._tell("taken", readings)
+        self.tell("taken", readings)
         return taken
 
     def flush(self) -> None:
         with self._telling:
             before = self._taken
         self._store.flush()
-        self._tell("durable", before)
+        self.tell("durable", before)
 
-    def _tell(self, what: str, which: object) -> None:
+    def tell(self, what: str, which: object) -> None:
         with self._telling:
             self._reports.send((what, which))
             self._taken += what == "taken"
 
 
 def visit(witness: Witness, quiet: Path, seed: int, bulk: int) -> None:
-    """Log readings with epochs of their own, of every kind of value; some are large or poison."""
-    random, number = Random(seed), 0
-    with suppress(StoreError):  # it was closed
-        while not quiet.exists():
+    """Log readings with epochs of their own, of every kind of value; some are large or poison.
+
+    What is not taken is offered again, ahead of all that is newer.
+    """
+    random, number, samples = Random(seed), 0, list[Sample]()
+    while not quiet.exists():
+        if not samples:
+            count = random.choice((1, 1, 5, 50))
+            samples = [_sample(random, f"{seed}.{number + n:09d}", bulk) for n in range(count)]
+            number += count
+        try:
+            witness.append(samples)
+        except StoreError:
+            time.sleep(RETRY_S)
+        else:
             samples = []
-            for _ in range(random.choice((1, 1, 5, 50))):
-                number += 1
-                samples.append(_sample(random, f"{seed}.{number:09d}", bulk))
-            try:
-                witness.append(samples)
-            except StoreError:
-                time.sleep(RETRY_S)
-                witness.append(samples)
-            time.sleep(random.uniform(0, 0.1))
+        time.sleep(random.uniform(0, 0.1))
+    witness.tell("quiet", None)
 
 
 def _sample(random: Random, when: str, bulk: int) -> Sample:
@@ -172,9 +178,22 @@ def _sample(random: Random, when: str, bulk: int) -> Sample:
     return Sample(VISITOR, values, 0, epoch)
 
 
-def log(machine: Machine, boot: Boot, reports: Connection, seed: int, bulk: int) -> None:
+def aloud(words: Connection, work: Callable[..., None], *arguments: object) -> None:
+    """Do the work of a command, and say into a pipe what a command says, and with which code."""
+    for stream in (1, 2):
+        os.dup2(words.fileno(), stream)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    try:
+        work(*arguments)
+    except ConfigError as error:
+        logging.critical(error)
+        sys.exit(2)
+    except PiloggerError as error:
+        sys.exit(f"pilogger: {error}")
+
+
+def log(reports: Connection, machine: Machine, boot: Boot, seed: int, bulk: int) -> None:
     """Be `pilogger run`, with that clock, and a visitor who appends beside the sensors."""
-    _quietly()
     signals = Signals(signal.SIGHUP, *STOP)
     agent = Agent(load(machine.config), MovedClock(machine, boot))
     witness = Witness(agent.store, reports)
@@ -188,7 +207,8 @@ def log(machine: Machine, boot: Boot, reports: Connection, seed: int, bulk: int)
         Daemon(agent, machine.config, Service({}), None).attend(signals)
     finally:
         agent.stop()
-    os._exit(0 if agent.complete else 1)
+    if not agent.complete:
+        raise StoreError("not everything is stored")
 
 
 def _flush(witness: Witness, seed: int) -> None:
@@ -201,9 +221,4 @@ def _flush(witness: Witness, seed: int) -> None:
 
 def receive(port: int, store: Path) -> None:
     """Be `pilogger hub`."""
-    _quietly()
     serve("127.0.0.1", port, store, announce=lambda _: None)
-
-
-def _quietly() -> None:
-    logging.disable()

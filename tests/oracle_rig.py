@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -40,7 +41,8 @@ class Oracle:
     """Holds what loggers confirmed and what the hub acknowledged."""
 
     def __init__(self) -> None:
-        self.offered: set[Known] = set()
+        self.offered: dict[Known, None] = {}
+        """In the order of the first time, which is that of each series."""
         self.confirmed: set[Known] = set()
         self.excused: set[Known] = set()
         """Confirmed, but not on the disk when the power was cut."""
@@ -58,10 +60,10 @@ class Oracle:
             elif what == "durable":
                 del self._at_risk[: which - self._durable]
                 self._durable = which
-            else:
+            elif what != "quiet":
                 readings = [known(*reading) for reading in which]
                 if what == "offered":
-                    self.offered.update(readings)
+                    self.offered |= dict.fromkeys(readings)
                 else:
                     self.confirmed.update(readings)
                     self._at_risk.append(readings)
@@ -122,26 +124,42 @@ def check(oracle: Oracle, evidence: Evidence) -> None:
 
     # Integrity: nothing that was not offered, nothing twice, each with its own time.
     marks = {reading for reading in arrived if reading[0] == MARK_KEY}
-    assert not arrived.keys() - oracle.offered - marks, "made up"
+    assert not arrived.keys() - oracle.offered.keys() - marks, "made up"
     assert not arrived.keys() & poison, "refused, and there all the same"
-    assert not stored - oracle.offered, "made up by the device"
+    assert not stored - oracle.offered.keys(), "made up by the device"
     twice = [reading for reading, times in arrived.items() if times > 1 and reading not in marks]
     assert not twice, f"twice: {twice[:5]}"
     _check_times(evidence)
+    _check_order(oracle, evidence)
 
-    # Accounting: every reading that the device took is sent, refused, gone or pending. What went
-    # while a request with it was under way is counted as unsent, and may have been accepted.
-    total = len(evidence.device) + gone
-    settled = place["sent"] + place["refused"] + place["pending"]
+    # Accounting: every reading that the device took is sent, refused, gone unsent, or pending.
     assert place["pending"] == 0
-    assert total - unsent <= settled <= total
+    settled = place["sent"] + place["refused"] + unsent
+    assert settled == len(evidence.device) + gone, "the counts do not add up"
     if not gone:
         assert place["refused"] == len(poison & stored)
 
 
+def _check_order(oracle: Oracle, evidence: Evidence) -> None:
+    """Each series arrived in the order in which it was taken; apart from that, what was held."""
+    taken = {reading: number for number, reading in enumerate(oracle.offered)}
+    estimated, last = _estimated(evidence), dict[tuple[str, bool], int]()
+    for series, _, when, value in sorted(evidence.hub, key=itemgetter(1)):
+        if series != MARK_KEY:
+            stream = series, when in estimated
+            number = taken[known(series, value, when)]
+            assert number > last.get(stream, -1), f"{series} {value} came too late"
+            last[stream] = number
+
+
+def _estimated(evidence: Evidence) -> set[str]:
+    """Find the epochs that the device said to be estimated."""
+    return {when for series, _, when, _ in evidence.hub if series == MARK_KEY}
+
+
 def _check_times(evidence: Evidence) -> None:
     """Epochs at the hub are those of the device, and right where nobody said that they are not."""
-    estimated = {when for series, _, when, _ in evidence.hub if series == MARK_KEY}
+    estimated = _estimated(evidence)
     there = {(series, repr(value)): when for series, _, when, value in evidence.hub}
     for series, _, when, value in evidence.device:
         if not series.startswith(VISITOR):

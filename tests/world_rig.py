@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Self
 
+import card_rig
 import logger_rig as rig
-from oracle_process import Boot, Machine, context, log, receive
+from life_rig import Life
+from oracle_process import Boot, Machine, Told, log, receive
 from oracle_rig import Evidence, Oracle
 from proxy_rig import FAULTS, Proxy
 
 from pilogger import status
 
 PATIENCE_S = 120.0
+SETTLED_S = 1.5  # in which a store has its ballast
 
 DRIVER = """
 from __future__ import annotations
@@ -41,34 +39,36 @@ class Driver:
 class World:
     """A logger, a network, a hub, a clock and a disk, which `live` lets go wrong.
 
-    The seed says in which order. Some seeds bound the store, so that readings must go; the
-    power is not cut in those, since how many went unsent cannot be known then.
+    The seed says in which order. In some seeds readings must go, as the store is bounded and
+    the card gets full; the power is not cut in those, and the card does not fail, since how
+    many went unsent cannot be known then. Where no card can be mounted, calls fail instead.
     """
 
     def __init__(self, folder: Path, seed: int) -> None:
         self.seed = seed
         self.happened: Counter[str] = Counter()
         self.oracle = Oracle()
-        self._random = Random(seed)
         self.bounded = seed % 3 == 0
-        self._store, self._hub_store = folder / "pilogger.db", folder / "hub.db"
+        self._random = Random(seed)
         self._folder = folder
         self._machine = Machine(
             folder / "pilogger.yaml", folder / "moved", folder / "synced", folder / "quiet"
         )
         self._lives = 0
         self._stack = ExitStack()
-        self._logger: ForkServerProcess | None = None
-        self._hub: ForkServerProcess | None = None
-        self._hearing: threading.Thread | None = None
         self._hub_port = rig.free_port()
 
     def __enter__(self) -> Self:
         (self._folder / "drivers").mkdir()
         (self._folder / "drivers" / "moment.py").write_text(DRIVER)
         self._truth = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._card = card_rig.find(self._folder)
+        if self._card.missing:
+            self.happened[self._card.missing] += 1
+        self._stack.enter_context(self._card)
+        self._store = self._card.place / "pilogger.db"
+        self._hub_store = self._folder / "hub.db"
         self._proxy = self._stack.enter_context(Proxy(self._hub_port, self.oracle.accepted))
-        self._stack.callback(self._end)
         self._configure()
         self._boot(right=True)
         self._start_hub()
@@ -76,13 +76,9 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _end(self) -> None:
-        for process in (self._logger, self._hub):
-            if process:
-                _kill(process)
-        self._listen_to_the_end()
+        with self._stack:
+            self._hub.kill()
+            self._logger.kill()
 
     # -- what goes wrong -------------------------------------------------------------------
 
@@ -90,10 +86,10 @@ class World:
         """Let so many things happen, one soon after the other."""
         what: list[Callable[[], None]] = [
             self._kill_logger, self._kill_logger, self._kill_hub, self._network, self._network,
-            self._network, self._clock, self._disk, self._reload, self._stop_and_start,
+            self._network, self._clock, self._no_growth, self._reload, self._stop_and_start,
         ]  # fmt: skip
-        if not self.bounded:
-            what.append(self._cut_power)
+        cuts = [self._cut_power, self._read_only_card]
+        what += [self._full_card] * 3 if self.bounded else cuts
         for _ in range(faults):
             self._look_after()
             fault = self._random.choice(what)
@@ -102,31 +98,34 @@ class World:
             time.sleep(self._random.uniform(0, 0.6))
 
     def _look_after(self) -> None:
-        """Start again who ended alone, as a service manager does."""
-        if not self._alive():
-            self.happened["ended alone"] += 1
-            self._listen_to_the_end()
+        """Start again who gave up because of its disk, as a service manager does."""
+        if not self._logger.alive:
+            self.happened["gave up"] += 1
+            self._logger.end()
             self._start()
-        if not (self._hub and self._hub.is_alive()):
-            self.happened["ended alone"] += 1
+        if not self._hub.alive:
+            self.happened["gave up"] += 1
+            self._hub.end()
             self._start_hub()
 
     def _kill_logger(self) -> None:
-        self._logger_dies()
+        self._logger.kill()
         self._start()
 
     def _cut_power(self) -> None:
         """Lose all that no flush had put on the disk: the journal, which is never synced."""
-        self._logger_dies()
-        for file in self._folder.glob("pilogger.db-fresh-*"):
-            file.unlink()
+        self._logger.kill()
+        if self._card.read_only or self._random.random() < 0.5:
+            self._card.pull()
+        else:
+            for file in self._store.parent.glob("pilogger.db-fresh-*"):
+                file.unlink()
         self.oracle.power_cut()
         self._boot(right=self._random.random() < 0.5)
         self._start()
 
     def _kill_hub(self) -> None:
-        assert self._hub
-        _kill(self._hub)
+        self._hub.kill()
         time.sleep(self._random.choice((0, 0.5)))
         self._start_hub()
 
@@ -141,18 +140,31 @@ class World:
         else:
             self._set_right()
 
-    def _disk(self) -> None:
+    def _no_growth(self) -> None:
         """Let no file of the logger or of the hub grow, or let them grow again."""
         process = self._random.choice((self._logger, self._hub))
-        assert process
-        assert process.pid
-        _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-        soft = self._random.choice((1, most))
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (soft, most))
+        process.let_files_grow(self._random.random() < 0.5)
+
+    def _full_card(self) -> None:
+        """Let others fill the card, or leave it again."""
+        if self._card.full:
+            self._card.clear()
+        else:
+            self._logger.sick = True
+            time.sleep(self._random.choice((0, SETTLED_S)))
+            self._card.fill(self._logger.pid)
+
+    def _read_only_card(self) -> None:
+        """Let the card turn read-only, as the kernel does where it fails; a new start heals it."""
+        if self._card.read_only:
+            self._cut_power()
+        else:
+            self._logger.sick = True
+            self._card.turn_read_only(self._logger.pid)
 
     def _reload(self) -> None:
         self._configure()
-        self._signal(signal.SIGHUP)
+        self._ask(signal.SIGHUP)
 
     def _stop_and_start(self) -> None:
         self._stop()
@@ -185,53 +197,36 @@ class World:
 
     def _start(self) -> None:
         self._lives += 1
-        ours, theirs = context.Pipe(duplex=False)
-        bulk = 3000 if self.bounded else 4
+        self._told = words = set[str]()
+
+        def hear(told: Told) -> None:
+            self.oracle.hear(told)
+            words.add(told[0])
+
+        bulk = 8000 if self.bounded else 4
         seed = self.seed * 100_000 + self._lives
-        self._logger = context.Process(
-            target=log, args=(self._machine, self._boot_now, theirs, seed, bulk)
+        said, sick = (
+            self._folder / f"logger-{self._lives}.txt",
+            self._card.full | self._card.read_only,
         )
-        self._logger.start()
-        theirs.close()
-        self._hearing = threading.Thread(target=self._hear, args=(ours,), daemon=True)
-        self._hearing.start()
+        self._logger = Life(
+            said, log, self._machine, self._boot_now, seed, bulk, hear=hear, sick=sick
+        )
         time.sleep(self._random.uniform(0, 0.3))  # what comes next may come in its midst
 
-    def _hear(self, reports: Connection) -> None:
-        with reports, suppress(EOFError, OSError):
-            while True:
-                self.oracle.hear(reports.recv())
-
-    def _listen_to_the_end(self) -> None:
-        if self._hearing:
-            self._hearing.join(PATIENCE_S)
-            assert not self._hearing.is_alive()
-
-    def _logger_dies(self) -> None:
-        assert self._logger
-        _kill(self._logger)
-        self._listen_to_the_end()
+    def _start_hub(self) -> None:
+        self._lives += 1
+        said = self._folder / f"hub-{self._lives}.txt"
+        self._hub = Life(said, receive, self._hub_port, self._hub_store)
 
     def _stop(self) -> None:
-        assert self._logger
-        self._signal(signal.SIGTERM)
-        self._logger.join(PATIENCE_S)
-        self._listen_to_the_end()
+        self._ask(signal.SIGTERM)
+        self._logger.end()
 
-    def _signal(self, number: int) -> None:
-        """Send it to a logger that listens; one that has just begun would die of it."""
-        assert self._logger
-        assert self._logger.pid
-        rig.eventually(lambda: status.ask(self._store) or not self._alive())
-        if self._alive():
-            os.kill(self._logger.pid, number)
-
-    def _alive(self) -> bool:
-        return self._logger is not None and self._logger.is_alive()
-
-    def _start_hub(self) -> None:
-        self._hub = context.Process(target=receive, args=(self._hub_port, self._hub_store))
-        self._hub.start()
+    def _ask(self, number: signal.Signals) -> None:
+        """Send a signal to a logger that listens; one that has just begun would die of it."""
+        rig.eventually(lambda: "ready" in self._told or not self._logger.alive)
+        self._logger.ask(number)
 
     # -- its clock -------------------------------------------------------------------------
 
@@ -264,37 +259,40 @@ class World:
         """
         self._proxy.turn("through")
         self._set_right()
-        for process in (self._logger, self._hub):
-            if process and process.pid and process.is_alive():
-                _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
-        self._look_after()
-        self._signal(signal.SIGHUP)
+        self._logger.let_files_grow()
+        self._hub.let_files_grow()
+        if self._card.full:
+            self._card.clear()
+        if self._card.read_only:
+            self._cut_power()
+            self._set_right()
         before, began = set(self.oracle.offered), time.monotonic()
+        rig.eventually(self._is_well, PATIENCE_S)
+        self._ask(signal.SIGHUP)
         rig.eventually(lambda: self.oracle.acknowledged - before, PATIENCE_S)
         took = time.monotonic() - began
         self._machine.quiet.touch()
         self._write({"once": {"driver": "moment", "every": "1y", "raw": True}}, {})
-        self._signal(signal.SIGHUP)
+        self._ask(signal.SIGHUP)
         rig.eventually(self._all_is_sent, PATIENCE_S)
         self._stop()
-        assert self._logger
-        assert self._logger.exitcode == 0
-        assert self._hub
-        self._hub.terminate()
-        self._hub.join(PATIENCE_S)
+        assert self._logger.is_well
+        self._hub.ask(signal.SIGTERM)
+        self._hub.end()
         return took
 
-    def _all_is_sent(self) -> bool:
+    def _is_well(self) -> bool:
+        self._look_after()
         state = status.ask(self._store)
-        quiet = state and [sensor["id"] for sensor in state["sensors"]] == ["once"]
-        return bool(quiet and state and state["destinations"][0]["pending"] == 0)
+        return bool(state and not state["store"]["trouble"])
+
+    def _all_is_sent(self) -> bool:
+        if "quiet" not in self._told or not (state := status.ask(self._store)):
+            return False
+        polled = [(sensor["id"], sensor["samples"]) for sensor in state["sensors"]]
+        waiting = state["store"]["waiting"] + state["destinations"][0]["pending"]
+        return polled == [("once", 1)] and waiting == 0
 
     def evidence(self) -> Evidence:
         """Look at what is in the two stores now."""
         return Evidence.find(self._store, self._hub_store, self._truth)
-
-
-def _kill(process: ForkServerProcess) -> None:
-    process.kill()
-    process.join(PATIENCE_S)
