@@ -216,6 +216,22 @@ def test_history_is_whole_at_every_moment_of_sealing(store: Store, clock: FakeCl
     assert all(found == sight[0] for found in sight)
 
 
+@pytest.mark.fault(46)
+def test_moments_that_lie_farther_apart_than_an_integer_holds_are_sealed(store: Store) -> None:
+    """Somebody gave milliseconds of milliseconds, before and after 1970, and now."""
+    epochs = ["-4.5e17", "1.7e9", "4.5e17"]
+    store.declare("event", {"": "1"})
+    store.append([Sample("event", {"": n}, 0, epochs[n % 3]) for n in range(FULL)])
+    store.seal()
+    with closing(open_reader(store.path)) as db:
+        [info] = find(db, keys=["event"])
+        found = len(list(History(db).read(info.id, 1_700_000_000 * SECOND, 1_700_000_001 * SECOND)))
+
+    assert blocks(store) == [(3, FULL)]
+    assert found == len(range(1, FULL, 3))
+    assert {point.epoch for point in drain(store, "there")} == {*epochs}
+
+
 def test_a_damaged_block_is_left_out_and_told(
     store: Store, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:

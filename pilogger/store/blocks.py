@@ -137,9 +137,9 @@ class Blocks:
             ),
         )  # fmt: skip
         self._db.execute(
-            "UPDATE source SET newest = max(ifnull(newest, ?2), ?2), span = max(span, ?3)"
+            "UPDATE source SET newest = max(ifnull(newest, ?2), ?2), span = max(span, ?2 - ?3)"
             " WHERE id = ?1",
-            (source, end, end - start),
+            (source, end, start),  # SQLite subtracts: its integers become floats where they must
         )
 
     def _open(
