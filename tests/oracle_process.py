@@ -5,6 +5,7 @@ They are forked from a server that has everything imported, so that a start take
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -182,6 +183,7 @@ def aloud(words: Connection, work: Callable[..., None], *arguments: object) -> N
     """Do the work of a command, and say into a pipe what a command says, and with which code."""
     for stream in (1, 2):
         os.dup2(words.fileno(), stream)
+    faulthandler.enable(2)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     try:
         work(*arguments)
