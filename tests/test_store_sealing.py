@@ -141,16 +141,18 @@ def test_an_old_journal_does_not_bring_sealed_samples_back(
     assert len(points) == 2 * FULL + FULL // 100 + 1
 
 
-def test_an_event_that_is_sent_again_is_known_when_it_is_sealed(store: Store) -> None:
-    """The same epoch and value is the same event, however long ago it came."""
+@pytest.mark.fault(46)
+@pytest.mark.parametrize("first", [1_700_000_000, 10**14, -(10**14)])
+def test_an_event_that_is_sent_again_is_known_when_it_is_sealed(store: Store, first: int) -> None:
+    """The same epoch and value is the same event, however long ago, in whatever year."""
     store.declare("event", {"": "1"})
-    events = [Sample("event", {"": n % 3}, 0, str(1_700_000_000 + n)) for n in range(FULL)]
+    events = [Sample("event", {"": n % 3}, 0, str(first + n)) for n in range(FULL)]
     store.append(events)
     store.seal()
 
     assert blocks(store) == [(3, FULL)]
     assert store.append(events, once=True) == 0
-    another = [Sample("event", {"": 7}, 0, "1700000005")]
+    another = [Sample("event", {"": 7}, 0, str(first + 5))]
     assert store.append(another, once=True) == 1
 
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from sqlite3 import Connection
 
 from pilogger import epoch
-from pilogger.store.blocks import MICRO, Blocks
+from pilogger.store.blocks import MICRO, Blocks, clamp
 from pilogger.store.journal import Write
 from pilogger.store.schema import SOUND
 from pilogger.store.values import to_json
@@ -96,7 +96,7 @@ class Twins:
 
     def _is_sealed(self, source: int, packed: int | str | None, data: str) -> bool:
         assert packed is not None
-        at = epoch.nanoseconds(packed) // MICRO
+        at = clamp(epoch.nanoseconds(packed) // MICRO)
         found = self._db.execute("SELECT newest FROM source WHERE id = ?", [source]).fetchone()
         if found is None or found[0] is None or at > found[0]:
             return False
