@@ -26,9 +26,9 @@ from typing import NamedTuple
 
 SECTOR = 512  # bytes that a card writes whole or not at all
 SAID = "said"
-CALLS = (
+CALLS = (  # those with a ? are not on every machine
     "openat,write,pwrite64,ftruncate,?ftruncate64,?truncate,?truncate64,fallocate,fsync,fdatasync"
-    ",?rename,?renameat,renameat2,?unlink,unlinkat,?rmdir,?mkdir,mkdirat"  # those with a ? are not on every machine
+    ",?rename,?renameat,renameat2,?unlink,unlinkat,?rmdir,?mkdir,mkdirat"
 )
 STRACE = (
     *("strace", "--seccomp-bpf", "-f", "-y", "-qq", "-s", "1000000"),

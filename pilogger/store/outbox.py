@@ -183,8 +183,8 @@ class Outbox:
             writes: list[Write] = [
                 *self._store.keeper.under_way.arrived(self, batch),
                 *(("set_aside", self.name, p.seq, p.series, reason) for p, reason in refused),
+                ("destination", self.name, cursor, sent, total),
             ]
-            writes.append(("destination", self.name, cursor, sent, total))
             if batch.last <= self._cursor:
                 self._owed.settle(batch.last, also=writes)
             else:

@@ -102,7 +102,7 @@ class Owed:
         spans, left = self.spans, list[Write]()
         if span := source_of(spans, first, last):  # else the file was replaced
             spans, left = passed(spans, span, last, self._name)
-        self._store.writer.write([*left, *also])
+        self._store.writer.write([*also, *left])  # some of `also` looks at the span as it was
         self.spans = spans
 
     # -- spans in ------------------------------------------------------------------------
