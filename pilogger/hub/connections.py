@@ -43,8 +43,8 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._watch()
         if len(self.connections) - len(self._line) > MOST:
-            transport.pause_reading()
             self._line.append(self)
+            self.loop.call_soon(self._pause)  # Debian's Python 3.11.2 begins to read after this
             if len(self._line) > LINE:
                 transport.abort()
 
@@ -64,6 +64,10 @@ class Connection(H11Protocol):
             self._line.remove(self)
         elif self._line:
             self._line.popleft()._begin()
+
+    def _pause(self) -> None:
+        if self in self._line:
+            self.transport.pause_reading()
 
     def _begin(self) -> None:
         """Take the place of one that ended."""
