@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pilogger.sample import Sample
-from pilogger.store import Store, journal
+from pilogger.store import Store, damage, journal
 from pilogger.testing import FakeClock
 
 WRITER = """
@@ -50,6 +50,24 @@ def readings(path: Path) -> int:
         return store.outbox("there").pending()
     finally:
         store.close()
+
+
+@pytest.mark.fault(24)
+def test_the_journal_of_a_damaged_store_is_brought_onto_the_disk(
+    tmp_path: Path, memory: Path
+) -> None:
+    """What is in memory would be gone, were the power to fail before all is saved."""
+    path = tmp_path / "x.db"
+    killed(path, memory)
+    damage.move_aside(path, "it was said so")
+    left = list(memory.iterdir())
+    store = Store.open(path, FakeClock())
+    assert store.salvage.join(30)
+    (found,) = store.salvage.state()
+    store.close()
+
+    assert left == []
+    assert (found["saved"], found["lost"]) == (5, 0)
 
 
 @pytest.mark.fault(13)

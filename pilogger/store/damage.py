@@ -212,7 +212,7 @@ def _move(path: Path, folder: Path) -> None:
         file = beside(path, part)
         with suppress(FileNotFoundError):
             if part in JOURNAL:
-                sync(file)  # no commit will do it any more
+                _settle(file)
         with suppress(FileNotFoundError):
             file.rename(folder / file.name)
     sync(folder)  # only then may the last one follow
@@ -220,6 +220,22 @@ def _move(path: Path, folder: Path) -> None:
         path.rename(folder / path.name)
     sync(folder)
     sync(path.parent)
+
+
+def _settle(journal: Path) -> None:
+    """Bring a journal onto the disk, as no commit will do it any more."""
+    if not journal.is_symlink():
+        sync(journal)
+        return
+    target, copy = journal.resolve(), journal.with_name(f"{journal.name}.part")
+    try:
+        copy.write_bytes(target.read_bytes())
+        sync(copy)
+    except OSError:  # a full disk, perhaps: while the machine runs, the link will do
+        copy.unlink(missing_ok=True)
+    else:
+        copy.replace(journal)
+        target.unlink()
 
 
 def first_number(wreck: Path) -> int:
