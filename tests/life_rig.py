@@ -15,6 +15,7 @@ from typing import Any
 from oracle_process import aloud, context
 
 PATIENCE_S = 120.0
+SLOW = "the disk is slow: the next start will commit what the journal holds"
 SENTENCE = "pilogger: "  # how a command begins the last that it says, when it gives up
 
 
@@ -89,8 +90,9 @@ class Life:
     def end(self) -> None:
         """Wait for its end, which must be one that can be explained.
 
-        It was killed; it was asked to; or it gave up with a sentence, as its disk refused
-        something: then a service manager starts it again.
+        It was killed; it was asked to, and did it or left the last commit to the next start, as
+        the disk was slow; or it gave up with a sentence, as its disk refused something: then a
+        service manager starts it again.
         """
         self._process.join(PATIENCE_S)
         for thread in self._threads:
@@ -99,7 +101,8 @@ class Life:
         words, code = self._said.read_text(errors="replace"), self._process.exitcode
         last = words.rstrip().rpartition("\n")[2]
         gave_up = code == 1 and self.sick and last.startswith(SENTENCE)
-        explained = self._killed or (code == 0 and self._asked) or gave_up
+        left_it = code == 1 and SLOW in words
+        explained = self._killed or (self._asked and (code == 0 or left_it)) or gave_up
         assert explained, f"{self._said.stem} ended with {code}: {words}"
         assert "Traceback" not in words, f"{self._said.stem} met a bug: {words}"
 
