@@ -15,6 +15,7 @@ from pilogger.links import LinkWatcher
 from pilogger.sample import Point
 from pilogger.spool.process import gate, senders, unforked
 from pilogger.store import Bounds, Store, beside
+from pilogger.store.connection import JOURNAL
 from pilogger.uploader import Uploader
 
 DURABILITY_S = 1.0
@@ -30,7 +31,7 @@ BOUNDS = Bounds(
     when_full="stop",
     remedy="make room on it, or set XDG_STATE_HOME, or store=, to another disk",
 )
-FILES = ("wal", "shm", "fresh-0", "fresh-1", "lock")
+FILES = ("wal", "shm", *JOURNAL, "lock")
 BALLAST = "ballast"  # of use while somebody writes
 
 Make = Callable[[Store], Destination]

@@ -21,6 +21,9 @@ from pilogger.store.schema import know_crc, migrate
 
 LARGEST_LOG = 4_194_304  # bytes that the write-ahead log keeps once it is empty
 PAGE = 1024  # bytes; a commit of a few samples writes pages of this size to the card
+JOURNAL = ("fresh-0", "fresh-1")
+"""What the two files of a store's journal are called beside it."""
+
 SMALL_CACHE = "PRAGMA cache_size = -512"  # KiB; the kernel has the pages too
 
 
@@ -66,6 +69,11 @@ class Lock:
 def beside(store: Path, what: str) -> Path:
     """Name a file that belongs to a store: `pilogger.db-lock`."""
     return store.with_name(f"{store.name}-{what}")
+
+
+def is_journaled(store: Path) -> bool:
+    """Tell whether a journal is beside a store: who closes it, takes it away."""
+    return any(os.path.lexists(beside(store, part)) for part in JOURNAL)
 
 
 def sync(path: Path) -> None:
@@ -153,13 +161,13 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def leave(connection: sqlite3.Connection, path: Path) -> None:
-    """Close the store, although its journal is needed yet.
+    """Close the store, also where its journal is needed yet.
 
     Who closes it last removes its log, and rightly so: what a sync refused may be in there, and
     would be believed. But a journal without a log tells of a loss: so there is an empty one.
     """
     connection.close()
-    if any(os.path.lexists(beside(path, f"fresh-{n}")) for n in (0, 1)):
+    if is_journaled(path):
         with suppress(OSError):
             beside(path, "wal").touch()
 

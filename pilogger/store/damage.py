@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pilogger.errors import StoreBroken
 from pilogger.store.blocks import GENERATION
-from pilogger.store.connection import Lock, beside, sync
+from pilogger.store.connection import JOURNAL, Lock, beside, sync
 from pilogger.store.remains import Remains
 from pilogger.store.wal import Wal
 
@@ -49,7 +49,6 @@ BEGUN = b'CREATE TABLE "_sqlite_migrations"'  # the first of all; alone, it is a
 NEWEST = 1000  # formats that a pilogger may ever know
 LOOKED_AT = 1 << 20  # bytes at the front of a file: its tables were made first
 ENDS = 64  # pages at the end of a file: its newest samples
-JOURNAL = ("fresh-0", "fresh-1")
 PARTS = ("wal", "shm", "journal", *JOURNAL)
 DONE = "salvaged.txt"
 

@@ -1,13 +1,11 @@
-"""How the process before us left a store: who closes it, takes the journal away."""
+"""How the process before us left a store."""
 
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from sqlite3 import Connection
 
-from pilogger.store.connection import beside
 from pilogger.store.schema import WALL
 from pilogger.words import moment
 
@@ -16,11 +14,6 @@ log = logging.getLogger("pilogger.store")
 NEWEST = f"""SELECT coalesce(
     (SELECT {WALL} FROM sample JOIN segment ON segment.id = segment ORDER BY seq DESC LIMIT 1),
     (SELECT max(newest) FROM source))"""
-
-
-def was_closed(path: Path) -> bool:
-    """Tell whether the last to write a store has closed it; to be asked before it is opened."""
-    return not any(os.path.lexists(beside(path, f"fresh-{n}")) for n in (0, 1))
 
 
 def tell(path: Path, db: Connection) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from pilogger.store.connection import beside
+from pilogger.store.connection import JOURNAL, beside
 
 log = logging.getLogger("pilogger.store")
 
@@ -42,7 +42,7 @@ class Journal:
 
     def __init__(self, store: Path, identity: str) -> None:
         self._identity = identity
-        self._paths = tuple(beside(store, f"fresh-{n}") for n in (0, 1))
+        self._paths = tuple(beside(store, part) for part in JOURNAL)
         self._fds = [_open(path, RUN / f"{identity}-{path.name}") for path in self._paths]
         self._sizes = [os.fstat(fd).st_size for fd in self._fds]
         self._turn = 0

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pilogger.store.connection import beside
+from pilogger.store.connection import JOURNAL, beside
 from pilogger.store.journal import Write, whole_lines
 from pilogger.store.pages import INDEX, INNER_INDEX, TABLE, Cell, Pages, Values, values
 from pilogger.store.schema import is_sound
@@ -98,9 +98,9 @@ class Remains:
         self._places: dict[int, Header] = {}
         self._journal: list[Write] = []
         self._unread = 0
-        for n in (0, 1):
+        for part in JOURNAL:
             try:
-                for line in whole_lines(beside(store, f"fresh-{n}")):
+                for line in whole_lines(beside(store, part)):
                     self._journal += map(tuple, line or ())
             except FileNotFoundError:
                 pass

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pilogger.errors import StoreBroken
 from pilogger.store import ballast, rollups
-from pilogger.store.connection import LARGEST_LOG, beside, open_reader
+from pilogger.store.connection import JOURNAL, LARGEST_LOG, beside, open_reader
 from pilogger.store.eviction import Eviction
 from pilogger.store.underway import UnderWay
 
@@ -49,7 +49,7 @@ STOPPED = {
     "size": ("it is as large as it may be", "store.max_size"),
     "space": ("the disk has no more to spare", "store.min_free"),
 }
-PARTS = ("wal", "fresh-0", "fresh-1", "ballast")
+PARTS = ("wal", *JOURNAL, "ballast")
 
 
 class Bounds(NamedTuple):

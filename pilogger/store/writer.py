@@ -22,7 +22,7 @@ from pilogger.pulse import Pulse
 from pilogger.store import ballast, damage, ending, sessions
 from pilogger.store.checkpoint import Checkpoint
 from pilogger.store.committer import Committer
-from pilogger.store.connection import Lock, identity, leave, open_writer
+from pilogger.store.connection import Lock, identity, is_journaled, leave, open_writer
 from pilogger.store.journal import Journal, Write
 from pilogger.store.writes import REPLAY, WRITES
 
@@ -100,7 +100,7 @@ class Writer:
             self._open()
 
     def _open(self) -> None:
-        was_closed = ending.was_closed(self.path)
+        was_closed = not is_journaled(self.path)
         self.connection = open_writer(self.path)
         self._checkpoint = Checkpoint(self.path)
         try:
@@ -365,8 +365,5 @@ class Writer:
             self._journal.close(remove=clean)
             self.checkpoint()
             with self._commit:
-                if clean:
-                    self.connection.close()
-                else:
-                    leave(self.connection, self.path)
+                leave(self.connection, self.path)
             self._guard.release()
