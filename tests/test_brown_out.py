@@ -11,10 +11,9 @@ import logger_rig as rig
 import pytest
 from crash_oracle import opened, placed
 from crash_rig import SAID, Disk, record
+from syscall_rig import needs_strace
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("strace"), reason="needs the Debian package strace"
-)
+pytestmark = needs_strace
 
 BOOTS = 4
 MOST = 2_000_000  # bytes that one start may write

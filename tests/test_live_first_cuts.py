@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from random import Random
 
@@ -11,12 +10,11 @@ import pytest
 from crash_oracle import opened, placed
 from crash_rig import SAID, Disk, record
 from damage_rig import everything
+from syscall_rig import needs_strace
 
 from pilogger.store import Store
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("strace"), reason="needs the Debian package strace"
-)
+pytestmark = needs_strace
 
 LIFE = """
 import json, os, signal, sys

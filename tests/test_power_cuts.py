@@ -6,7 +6,6 @@ Other seeds and more cuts: `benchmarks/power_cuts.py`.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,13 +16,12 @@ from crash_life import AMPLE, NAME, NARROW
 from crash_oracle import CALLED_LOST, CORRUPT, LOST, live, run
 from crash_rig import Disk
 from crash_wreck import refused
+from syscall_rig import needs_strace
 
 from pilogger.store import open_reader
 from pilogger.store.schema import VERSION
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("strace"), reason="needs the Debian package strace"
-)
+pytestmark = needs_strace
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 LOG = f"{NAME}-wal"

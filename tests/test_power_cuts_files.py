@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,14 +10,13 @@ from random import Random
 import pytest
 from crash_oracle import placed
 from crash_rig import SAID, Disk, record
+from syscall_rig import needs_strace
 
 from pilogger.hub import register
 from pilogger.store import Store, open_reader
 from pilogger.testing import FakeClock
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("strace"), reason="needs the Debian package strace"
-)
+pytestmark = needs_strace
 
 ACCOUNTS = """
 import os, sys

@@ -6,16 +6,14 @@ Each life is recorded once, until everything is saved and sent, and cut at rando
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from crash_oracle import run
 from crash_wreck import broken, wrecked
+from syscall_rig import needs_strace
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("strace"), reason="needs the Debian package strace"
-)
+pytestmark = needs_strace
 
 AT_ONCE, LATER = 0, 3600  # s of durability
 STEPS = 10
